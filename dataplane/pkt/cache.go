@@ -1,0 +1,89 @@
+package pkt
+
+import "vpphost/dataplane/mem"
+
+const (
+	cacheSize  = 1024 // buffers a worker keeps at most
+	cacheBatch = 256  // how many move between cache and pool at a time
+)
+
+// olIndirect covers RTE_MBUF_F_INDIRECT and RTE_MBUF_F_EXTERNAL: buffers whose
+// bytes belong to somebody else.
+const olIndirect = 3 << 61
+
+// Cache is one worker's stack of free buffers in front of a Pool. It is not
+// safe for concurrent use.
+type Cache struct {
+	pool Pool
+	n    int
+	s    []*Buf
+	// Exhausted counts buffers that were asked for in vain.
+	Exhausted uint64
+}
+
+// NewCache makes an empty cache over p.
+func NewCache(p Pool) (*Cache, error) {
+	s, err := mem.Slice[*Buf](cacheSize)
+	if err != nil {
+		return nil, err
+	}
+	return &Cache{pool: p, s: s}, nil
+}
+
+// Pool is what the cache draws from.
+func (c *Cache) Pool() Pool { return c.pool }
+
+// Get returns a fresh buffer, or nil when the pool is exhausted. The caller
+// owns it.
+func (c *Cache) Get() *Buf {
+	if c.n == 0 {
+		c.n = c.pool.Alloc(c.s[:cacheBatch])
+		if c.n == 0 {
+			c.Exhausted++
+			return nil
+		}
+	}
+	c.n--
+	b := c.s[c.n]
+	b.Reset()
+	return b
+}
+
+// GetN fills bufs as far as it can and returns how many it filled.
+func (c *Cache) GetN(bufs []*Buf) int {
+	for i := range bufs {
+		b := c.Get()
+		if b == nil {
+			return i
+		}
+		bufs[i] = b
+	}
+	return len(bufs)
+}
+
+// Put takes back one packet, chained or shared as it may be.
+func (c *Cache) Put(b *Buf) {
+	if b.NbSegs != 1 || b.RefCnt != 1 || b.OlFlags&olIndirect != 0 {
+		c.pool.FreeChain(b)
+		return
+	}
+	if c.n == cacheSize {
+		c.n -= cacheBatch
+		c.pool.Free(c.s[c.n:cacheSize])
+	}
+	c.s[c.n] = b
+	c.n++
+}
+
+// PutN takes back a burst.
+func (c *Cache) PutN(bufs []*Buf) {
+	for _, b := range bufs {
+		c.Put(b)
+	}
+}
+
+// Flush returns every cached buffer to the pool.
+func (c *Cache) Flush() {
+	c.pool.Free(c.s[:c.n])
+	c.n = 0
+}

@@ -1,0 +1,24 @@
+// Package worker runs the engine of one core.
+//
+// A Worker is one locked, pinned OS thread that runs Step again and again. A
+// Step reads the clock once, then runs the worker's nodes phase by phase:
+//
+//	Input   poll the devices; packets run through ip and the transports at once
+//	Timers  expire the timer wheel
+//	Events  session events to applications
+//	Output  the session scheduler builds segments
+//	Flush   what was queued for a device goes out, at most one burst a call
+//	mailbox functions that control code asked to have run here
+//
+// Step is the whole engine and takes the time as an argument: production calls
+// it in a loop (Run), a test calls it by hand with a time of its own.
+//
+// Ownership: everything a node touches belongs to the worker, so nothing is
+// locked. Control code enters by Do (waits) or Post (does not), which run a
+// function between two Steps. In the other direction a worker wakes a goroutine
+// only through a Notifier: making a goroutine runnable from the worker's thread
+// would put it on the run queue of a P that never yields.
+//
+// When nothing happens the worker goes to sleep on its own thread: in epoll when
+// every device has a descriptor to wait for, else in growing naps (see idle.go).
+package worker

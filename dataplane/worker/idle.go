@@ -1,0 +1,159 @@
+package worker
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// IdleMode is what a worker does when a Step found no work.
+type IdleMode uint8
+
+const (
+	// Adaptive spins for a moment, then sleeps: in epoll when every device has a
+	// descriptor, in growing naps when one has not.
+	Adaptive IdleMode = iota
+	// Polling never sleeps.
+	Polling
+)
+
+const (
+	// spinFor is how long a worker keeps polling after the last work. A round
+	// trip under load is shorter, so a busy worker never sleeps.
+	spinFor = 200 * int64(time.Microsecond)
+	napMin  = 50 * int64(time.Microsecond)
+	napMax  = 2 * int64(time.Millisecond)
+	// After quietAfter without work naps grow to napQuiet: the longest that the
+	// first packet after silence waits, with devices that cannot signal.
+	quietAfter = int64(time.Second)
+	napQuiet   = 8 * int64(time.Millisecond)
+)
+
+// idler decides how long to sleep and does it.
+type idler struct {
+	mode     IdleMode
+	every    int64 // fixed sleep after each Step, ns
+	epfd     int
+	wakefd   int
+	deaf     int // devices without a descriptor to wait for
+	lastWork int64
+	nap      int64
+	sleeping atomic.Bool
+	Slept    uint64 // ns asleep
+	Naps     uint64
+}
+
+func (d *idler) init(mode IdleMode, every int64) error {
+	d.mode, d.every, d.nap = mode, every, napMin
+	var err error
+	if d.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return fmt.Errorf("worker: epoll: %w", err)
+	}
+	if d.wakefd, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
+		return fmt.Errorf("worker: eventfd: %w", err)
+	}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(d.wakefd)}
+	return unix.EpollCtl(d.epfd, unix.EPOLL_CTL_ADD, d.wakefd, &ev)
+}
+
+// WatchFD has the worker woken from its sleep when fd becomes readable. A device
+// that has no such descriptor calls Deaf instead. On a running worker call these
+// through Do.
+func (w *Worker) WatchFD(fd int) error {
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+	if err := unix.EpollCtl(w.idle.epfd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+		return fmt.Errorf("worker: watch descriptor %d: %w", fd, err)
+	}
+	return nil
+}
+
+// UnwatchFD undoes WatchFD, before fd is closed.
+func (w *Worker) UnwatchFD(fd int) {
+	_ = unix.EpollCtl(w.idle.epfd, unix.EPOLL_CTL_DEL, fd, nil)
+}
+
+// Deaf counts (delta 1) or discounts (-1) a device that cannot wake the worker.
+func (w *Worker) Deaf(delta int) { w.idle.deaf += delta }
+
+// SetIdle changes what the worker does when there is nothing to do; every is a
+// fixed sleep in ns after each Step, 0 for none.
+func (w *Worker) SetIdle(mode IdleMode, every int64) {
+	w.idle.mode, w.idle.every = mode, every
+}
+
+// Sleeping is how often and how long, in ns, the worker has slept.
+func (w *Worker) Sleeping() (naps uint64, ns uint64) { return w.idle.Naps, w.idle.Slept }
+
+// rest is called after every Step with the work it found; it returns true when
+// it slept.
+func (d *idler) rest(w *Worker, work int) bool {
+	if d.every > 0 {
+		d.sleep(w, d.every)
+		return true
+	}
+	if work != 0 || d.mode == Polling {
+		d.lastWork, d.nap = w.now, napMin
+		return false
+	}
+	quiet := w.now - d.lastWork
+	if quiet < spinFor {
+		return false
+	}
+	limit := napMax
+	if quiet > quietAfter {
+		limit = napQuiet
+	}
+	t := d.nap
+	if d.deaf == 0 {
+		t = int64(time.Second) // a device or a letter wakes us
+	} else {
+		d.nap = min(d.nap+d.nap/4, limit)
+	}
+	if next := w.Wheel.Next(); next-w.now < t {
+		t = next - w.now
+	}
+	if t <= 0 {
+		return false
+	}
+	d.sleep(w, t)
+	return true
+}
+
+func (d *idler) sleep(w *Worker, ns int64) {
+	d.sleeping.Store(true)
+	// A letter pushed before the store above is seen here; one pushed after it
+	// finds sleeping set and writes the descriptor.
+	if !w.mail.pending() {
+		t := w.clock()
+		var ev [8]unix.EpollEvent
+		ts := unix.NsecToTimespec(ns)
+		n, err := epollPwait2(d.epfd, ev[:], &ts)
+		if err == nil {
+			for _, e := range ev[:n] {
+				if e.Fd == int32(d.wakefd) {
+					var b [8]byte
+					_, _ = unix.Read(d.wakefd, b[:])
+				}
+			}
+		}
+		d.Slept += uint64(w.clock() - t)
+		d.Naps++
+	}
+	d.sleeping.Store(false)
+}
+
+func (d *idler) wake() {
+	if d.sleeping.Load() {
+		var one [8]byte
+		binary.NativeEndian.PutUint64(one[:], 1)
+		_, _ = unix.Write(d.wakefd, one[:])
+	}
+}
+
+func (d *idler) close() {
+	_ = unix.Close(d.epfd)
+	_ = unix.Close(d.wakefd)
+}

@@ -1,0 +1,185 @@
+package worker
+
+import (
+	"math"
+	"math/rand/v2"
+	"sort"
+	"sync"
+	"testing"
+	"time"
+
+	"vpphost/dataplane/pkt"
+)
+
+func newWorker(t *testing.T, cfg Config) *Worker {
+	t.Helper()
+	p, err := pkt.NewMapPool("test", 64, pkt.DefaultRoom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Pool = p
+	cfg.CPU = -1
+	w, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Stop(); p.Close() })
+	return w
+}
+
+func TestWheelAgainstModel(t *testing.T) {
+	w := newWorker(t, Config{})
+	h := &w.Wheel
+	r := rand.New(rand.NewPCG(1, 2))
+	type entry struct {
+		t        Timer
+		deadline int64
+	}
+	live := map[uint64]*entry{}
+	now, id := int64(0), uint64(0)
+	for round := 0; round < 20000; round++ {
+		switch r.IntN(4) {
+		case 0, 1:
+			id++
+			e := &entry{deadline: now + int64(r.Uint64N(1<<uint(10+r.IntN(36))))}
+			h.Arm(&e.t, e.deadline, id)
+			live[id] = e
+		case 2:
+			for k, e := range live { // re-arm or disarm any one
+				if r.IntN(2) == 0 {
+					h.Disarm(&e.t)
+					delete(live, k)
+				} else {
+					e.deadline = now + int64(r.Uint64N(1<<35))
+					h.Arm(&e.t, e.deadline, k)
+				}
+				break
+			}
+		case 3:
+			if n := h.Next(); len(live) > 0 {
+				first := int64(math.MaxInt64)
+				for _, e := range live {
+					first = min(first, e.deadline)
+				}
+				if n > max(first+1<<tickShift, now+2<<tickShift) {
+					t.Fatalf("Next %d is after the first deadline %d (now %d)", n, first, now)
+				}
+			}
+			now += int64(r.Uint64N(1 << uint(8+r.IntN(28))))
+			var got []uint64
+			h.Advance(now, func(u uint64) { got = append(got, u) })
+			for _, u := range got {
+				e := live[u]
+				if e == nil {
+					t.Fatalf("timer %d fired but is not armed", u)
+				}
+				if e.deadline > now {
+					t.Fatalf("timer %d fired %d ns early", u, e.deadline-now)
+				}
+				delete(live, u)
+			}
+			for u, e := range live {
+				if e.deadline < now-2<<tickShift {
+					t.Fatalf("timer %d is %d ns late", u, now-e.deadline)
+				}
+			}
+			if h.Len() != len(live) {
+				t.Fatalf("wheel holds %d timers, want %d", h.Len(), len(live))
+			}
+		}
+	}
+}
+
+func TestWheelFiresInOrder(t *testing.T) {
+	w := newWorker(t, Config{})
+	var want []int
+	var timers [200]Timer
+	for i := range timers {
+		d := int64(i*7919%200) * 1e6
+		w.Wheel.Arm(&timers[i], d, uint64(d))
+		want = append(want, int(d))
+	}
+	sort.Ints(want)
+	var got []int
+	w.Wheel.Advance(1e9, func(u uint64) { got = append(got, int(u)) })
+	if len(got) != len(want) {
+		t.Fatalf("%d timers fired, want %d", len(got), len(want))
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Fatalf("timer %d of %d fired out of order", got[i], want[i])
+		}
+	}
+}
+
+func TestDoRunsOnTheWorker(t *testing.T) {
+	w := newWorker(t, Config{Name: "test"})
+	if err := w.Run(); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	n := 0 // touched by the worker only
+	for range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for range 200 {
+				if err := w.Do(func(*Worker) { n++ }); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	if n != 1600 {
+		t.Fatalf("%d functions ran, want 1600", n)
+	}
+	if err := w.Do(func(*Worker) { panic("boom") }); err == nil {
+		t.Fatal("a panic was not reported")
+	}
+	time.Sleep(20 * time.Millisecond) // now it sleeps: Do must wake it
+	if naps, _ := func() (a, b uint64) { _ = w.Do(func(w *Worker) { a, b = w.Sleeping() }); return }(); naps == 0 {
+		t.Fatal("an idle worker did not sleep")
+	}
+	w.Stop()
+	if err := w.Do(func(*Worker) {}); err != ErrStopped {
+		t.Fatalf("Do on a stopped worker: %v", err)
+	}
+}
+
+func TestStepRunsPhasesInOrder(t *testing.T) {
+	w := newWorker(t, Config{})
+	var got []string
+	add := func(p Phase, name string) *Added {
+		return w.Add(p, name, NodeFunc(func(*Worker, int64) int { got = append(got, name); return 1 }))
+	}
+	add(Flush, "flush")
+	mid := add(Events, "events")
+	add(Input, "input")
+	w.Step(1)
+	w.Remove(mid)
+	w.Step(2)
+	want := []string{"input", "events", "flush", "input", "flush"}
+	if len(got) != len(want) {
+		t.Fatalf("got %v, want %v", got, want)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("got %v, want %v", got, want)
+		}
+	}
+}
+
+func BenchmarkEmptyStep(b *testing.B) {
+	p, _ := pkt.NewMapPool("bench", 64, pkt.DefaultRoom)
+	w, err := New(Config{Pool: p, CPU: -1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for range 6 {
+		w.Add(Input, "n", NodeFunc(func(*Worker, int64) int { return 0 }))
+	}
+	for b.Loop() {
+		w.Step(Monotonic())
+	}
+}

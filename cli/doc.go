@@ -1,0 +1,2 @@
+// Package cli: see below.
+package cli

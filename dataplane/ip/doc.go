@@ -1,0 +1,2 @@
+// Package ip: see seam.go.
+package ip

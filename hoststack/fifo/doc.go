@@ -1,0 +1,2 @@
+// Package fifo: see below.
+package fifo

@@ -1,0 +1,2 @@
+// Package session: see below.
+package session

@@ -1,0 +1,2 @@
+// Package iface: see iface.go.
+package iface

@@ -1,0 +1,99 @@
+package echo
+
+import (
+	"vpphost/cli"
+)
+
+const serverUsage = "[uri <proto://ip/port>] [fifo-size <bytes>[k|m|g]] [report-interval [<seconds>]] [raw [no-echo] [test-bytes]] [stop]"
+
+const clientUsage = "[uri <proto://ip/port>] [nclients <n>] [bytes <bytes>[k|m|g] | run-time <seconds>] " +
+	"[test-timeout <seconds>] [syn-timeout <seconds>] [echo-bytes] [test-bytes] [fifo-size <bytes>[k|m|g]] " +
+	"[throughput <bits/s>[k|m|g]] [max-tx-chunk <bytes>[k|m]] [client-batch <n>] " +
+	"[report-interval[-total] [<seconds>]] [raw] [verbose] [mbytes <n> | gbytes <n>] [no-return] [no-output]"
+
+// Commands are the test commands, under the words of old and new VPP.
+func Commands(s *Server, c *Client) []*cli.Command {
+	var out []*cli.Command
+	for _, base := range []string{"test echo", "vperf"} {
+		out = append(out,
+			&cli.Command{Path: base + " server", Usage: serverUsage,
+				Help: "Start or stop the throughput test server", Run: s.command,
+				Complete: words(serverWords)},
+			&cli.Command{Path: base + " client", Usage: clientUsage,
+				Help: "Run a throughput test against a server", Run: c.command,
+				Complete: words(clientWords)})
+	}
+	// VPP registers the plural; a user types either.
+	return append(out, &cli.Command{Path: "test echo clients", Usage: clientUsage,
+		Help: "Run a throughput test against a server", Run: c.command, Complete: words(clientWords)})
+}
+
+func (s *Server) command(c *cli.Ctx, in *cli.Input) (cli.Result, error) {
+	o, err := parseServer(in)
+	if err != nil {
+		return nil, err
+	}
+	if o.stop {
+		return nil, s.stop()
+	}
+	r, err := s.start(o)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range o.notes {
+		_ = c.Emit(cli.Text(n + "\n"))
+	}
+	if o.interval == 0 {
+		return nil, nil
+	}
+	r.watch(c, c.Emit)
+	return cli.Text("Aborted.\n"), s.stop()
+}
+
+func (cl *Client) command(c *cli.Ctx, in *cli.Input) (cli.Result, error) {
+	o, err := parseClient(in)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range o.notes {
+		_ = c.Emit(cli.Text(n + "\n"))
+	}
+	return cl.run(c, o, c.Emit)
+}
+
+var serverWords = []cli.Word{
+	{Text: "uri", Help: "where to listen: tcp://ip/port"},
+	{Text: "fifo-size", Help: "bytes each way per session"},
+	{Text: "report-interval", Help: "print every test, until Ctrl-C"},
+	{Text: "raw", Help: "plain streams, echoed: no control session"},
+	{Text: "no-echo", Help: "with raw: swallow everything"},
+	{Text: "test-bytes", Help: "with raw: verify every byte"},
+	{Text: "stop", Help: "end the server"},
+}
+
+var clientWords = []cli.Word{
+	{Text: "uri", Help: "where to connect: tcp://ip/port"},
+	{Text: "nclients", Help: "number of connections"},
+	{Text: "bytes", Help: "bytes each connection sends"},
+	{Text: "run-time", Help: "seconds to send for"},
+	{Text: "test-timeout", Help: "seconds the test may take"},
+	{Text: "syn-timeout", Help: "seconds that connecting may take"},
+	{Text: "echo-bytes", Help: "the server sends everything back"},
+	{Text: "test-bytes", Help: "write a pattern and verify every byte"},
+	{Text: "fifo-size", Help: "bytes each way per session"},
+	{Text: "throughput", Help: "bits per second of all connections together"},
+	{Text: "max-tx-chunk", Help: "most bytes written at a time"},
+	{Text: "client-batch", Help: "connections started at a time"},
+	{Text: "report-interval", Help: "seconds between rows"},
+	{Text: "report-interval-total", Help: "the same, with totals"},
+	{Text: "raw", Help: "plain streams to any server: no control session"},
+	{Text: "verbose", Help: "print start and end times"},
+	{Text: "mbytes", Help: "MB each connection sends (old word)"},
+	{Text: "gbytes", Help: "GB each connection sends (old word)"},
+	{Text: "no-return", Help: "do not echo (old word, now the default)"},
+	{Text: "no-output", Help: "print the result only (old word)"},
+}
+
+func words(w []cli.Word) func(*cli.Ctx, *cli.Input) []cli.Word {
+	return func(*cli.Ctx, *cli.Input) []cli.Word { return w }
+}

@@ -1,0 +1,269 @@
+package echo
+
+import (
+	"sync/atomic"
+	"time"
+
+	"vpphost/dataplane/worker"
+	"vpphost/hoststack/fifo"
+	"vpphost/hoststack/session"
+)
+
+// ctrlOpaque marks the control session among a client's opens.
+const ctrlOpaque = ^uint64(0)
+
+// inFlight is how many opens one worker has under way at a time.
+const inFlight = 128
+
+// clientConn is a data session of a client: plain bytes.
+type clientConn struct {
+	handle session.Handle
+	sent   uint64
+	rcvd   uint64
+	state  connState
+	bad    bool // a byte differed; say so once
+}
+
+type connState uint8
+
+const (
+	connIdle connState = iota
+	connOpen
+	connDone   // everything sent is acknowledged, and echoed if asked
+	connFailed // lost before that
+)
+
+// clientWorker is one worker's part of a run: its sessions, and the node that opens,
+// starts and paces them. Only the worker touches it, but for the tally and the
+// counters below it.
+type clientWorker struct {
+	tally
+	connected atomic.Uint64
+	finished  atomic.Uint64
+	lost      atomic.Uint64 // ended before they were done
+	resets    atomic.Uint64 // of those, by a reset
+
+	run   *clientRun
+	sw    *session.Worker
+	node  *worker.Added
+	conns []clientConn
+	next  int // first connection not yet asked for
+	begun int // first connection not yet started
+	rtt   rttStats
+	_     [64]byte
+}
+
+// Step is the worker's node while a run lasts.
+func (cw *clientWorker) Step(w *worker.Worker, now int64) (work int) {
+	r := cw.run
+	switch phase(r.phase.Load()) {
+	case phaseConnecting:
+		for cw.next < len(cw.conns) && cw.next-int(cw.connected.Load()) < inFlight {
+			if err := cw.sw.Connect(r.app, r.opts.proto, r.dataEP, uint64(cw.next)); err != nil {
+				r.fail(w, err)
+				return work
+			}
+			cw.next++
+			work++
+		}
+	case phaseRunning:
+		if r.opts.rate != 0 {
+			return cw.pace(now)
+		}
+		for n := 0; cw.begun < len(cw.conns) && n < r.opts.batch; n++ {
+			cw.start(&cw.conns[cw.begun])
+			cw.begun++
+			work++
+		}
+	}
+	return work
+}
+
+// start begins to send on c.
+func (cw *clientWorker) start(c *clientConn) {
+	if c.state != connOpen {
+		return
+	}
+	if s := cw.sw.Get(c.handle); s != nil {
+		cw.sw.WantWritable(s, true)
+		cw.produce(s, c)
+	}
+}
+
+// produce fills the session's transmit FIFO as far as the options allow, and
+// finishes the session when nothing is left to do.
+func (cw *clientWorker) produce(s *session.Session, c *clientConn) {
+	r := cw.run
+	tx := cw.sw.Tx(s)
+	if tx == nil {
+		return // no memory now; an acknowledgement frees some
+	}
+	if cw.write(s, c, tx, cw.allowance(c, tx.Len())) == 0 {
+		cw.check(s, c)
+	}
+}
+
+// write puts up to left bytes into the transmit FIFO and returns how many. Unless the
+// bytes are checked they are not written: the FIFO's tail moves over what its memory
+// holds, as in VPP, so that the figure is the stack's and not the pattern's.
+func (cw *clientWorker) write(s *session.Session, c *clientConn, tx *fifo.FIFO, left int) int {
+	n := 0
+	for n < left {
+		p := tx.ReserveAt(n, left-n)
+		if len(p) == 0 {
+			break
+		}
+		if cw.run.pattern {
+			fill(p, c.sent+uint64(n))
+		}
+		n += len(p)
+	}
+	if n > 0 {
+		tx.Commit(n)
+		c.sent += uint64(n)
+		cw.tx.Add(uint64(n))
+		cw.sw.Send(s)
+	}
+	return n
+}
+
+// allowance is how many bytes may be written now.
+func (cw *clientWorker) allowance(c *clientConn, queued int) int {
+	o := cw.run.opts
+	room := txTarget - queued
+	if o.chunk != 0 {
+		room = o.chunk
+	}
+	switch {
+	case room <= 0 || cw.run.stopSending.Load():
+		return 0
+	case o.runTime == 0:
+		return int(min(uint64(room), o.bytes-c.sent))
+	}
+	return room
+}
+
+// txTarget is how many bytes a client keeps waiting in a transmit FIFO: enough for a
+// burst of the largest size to find data, little enough to stay in the cache.
+const txTarget = 2 << 20
+
+// check finishes c when all that it sent is acknowledged, and has come back.
+func (cw *clientWorker) check(s *session.Session, c *clientConn) {
+	r := cw.run
+	if c.state != connOpen || cw.sw.Tx(s).Len() > 0 {
+		return
+	}
+	if r.opts.runTime > 0 && !r.stopSending.Load() || c.sent < r.opts.bytes {
+		return
+	}
+	if r.opts.echo && c.rcvd < c.sent {
+		return
+	}
+	c.state = connDone
+	cw.sw.WantWritable(s, false)
+	cw.rtt.add(cw.sw.RTT(s))
+	cw.finished.Add(1)
+	if cw.sumFinished() >= r.opts.clients {
+		r.ended.CompareAndSwap(0, cw.sw.Now())
+		cw.sw.Notify(r.note)
+	}
+	// Closing begins only now, so that the figures are of the transfer alone.
+	cw.sw.Close(s)
+}
+
+func (cw *clientWorker) sumFinished() int {
+	n := 0
+	for _, x := range cw.run.workers {
+		n += int(x.finished.Load())
+	}
+	return n
+}
+
+// pace lets every session send its share of the total rate.
+func (cw *clientWorker) pace(now int64) (work int) {
+	r := cw.run
+	if now-r.lastPace[cw.sw.Index] < int64(100*time.Microsecond) {
+		return 0
+	}
+	r.lastPace[cw.sw.Index] = now
+	share := float64(r.opts.rate) / float64(r.opts.clients)
+	due := uint64(share * float64(now-r.began.Load()) / 1e9)
+	for i := range cw.conns {
+		c := &cw.conns[i]
+		if c.state != connOpen {
+			continue
+		}
+		want := due
+		if r.opts.runTime == 0 {
+			want = min(due, r.opts.bytes)
+		}
+		s := cw.sw.Get(c.handle)
+		if s == nil {
+			continue
+		}
+		// Small rates go out in whole segments, not byte by byte.
+		d := int(min(want-c.sent, txTarget))
+		if d < 1400 && want != r.opts.bytes || r.stopSending.Load() {
+			d = 0
+		}
+		if tx := cw.sw.Tx(s); tx != nil && cw.write(s, c, tx, d) > 0 {
+			work++
+		} else {
+			cw.check(s, c)
+		}
+	}
+	return work
+}
+
+// receive takes what came back.
+func (cw *clientWorker) receive(s *session.Session, c *clientConn) {
+	rx := cw.sw.Rx(s)
+	n := rx.Len()
+	if cw.run.opts.check && cw.run.opts.echo {
+		for off := 0; off < n && !c.bad; {
+			p := rx.PeekAt(off, n-off)
+			if i := mismatch(p, c.rcvd+uint64(off)); i >= 0 {
+				c.bad = true
+				cw.bad.Add(1)
+				cw.run.badAt.CompareAndSwap(0, c.rcvd+uint64(off+i)+1)
+			}
+			off += len(p)
+		}
+	}
+	rx.Drop(n)
+	cw.sw.Dropped(s)
+	c.rcvd += uint64(n)
+	cw.rx.Add(uint64(n))
+	cw.check(s, c)
+}
+
+// rttStats gathers round-trip times, in ns.
+type rttStats struct {
+	n        int
+	sum      int64
+	min, max int64
+}
+
+func (t *rttStats) add(ns int64) {
+	if ns <= 0 {
+		return
+	}
+	if t.n == 0 || ns < t.min {
+		t.min = ns
+	}
+	t.max = max(t.max, ns)
+	t.sum += ns
+	t.n++
+}
+
+func (t *rttStats) merge(u rttStats) {
+	if u.n == 0 {
+		return
+	}
+	if t.n == 0 || u.min < t.min {
+		t.min = u.min
+	}
+	t.max = max(t.max, u.max)
+	t.sum += u.sum
+	t.n += u.n
+}

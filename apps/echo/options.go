@@ -1,0 +1,289 @@
+package echo
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"vpphost/cli"
+	"vpphost/hoststack/session"
+	"vpphost/hoststack/transport"
+)
+
+const (
+	defaultServerURI = "tcp://0.0.0.0/1234"
+	defaultClientURI = "tcp://6.0.1.1/1234"
+	defaultFIFO      = 4 << 20
+	minFIFO          = 4 << 10
+	maxFIFO          = 1 << 30
+	maxClients       = 1 << 20
+)
+
+// options are what the command line of a client or server says.
+type options struct {
+	proto    transport.Proto
+	ep       transport.Endpoint
+	raw      bool // plain streams: no control session, no second port
+	echo     bool // the server sends everything back
+	check    bool // verify every byte
+	verbose  bool
+	quiet    bool // no-output: only the result
+	stop     bool // server: end it
+	fifo     uint64
+	clients  int
+	bytes    uint64        // per session, 0 in a timed run
+	runTime  time.Duration // 0: until bytes are through
+	timeout  time.Duration // of the test
+	syn      time.Duration // of connecting
+	rate     uint64        // bytes per second of all sessions, 0: unlimited
+	chunk    int           // most bytes written to a FIFO at a time, 0: what fits
+	batch    int           // sessions started in one Step
+	interval time.Duration // between report rows, 0 for none
+	total    bool          // rows show totals, not intervals
+
+	notes []string // said before the test begins
+}
+
+// legacy marks a line that uses words from before 2023.
+type legacy struct{ seen, fifoBare bool }
+
+func parseServer(in *cli.Input) (*options, error) {
+	o := &options{fifo: defaultFIFO, echo: true}
+	var uri string
+	var lg legacy
+	var ignored string
+	var n uint64
+	for !in.Done() {
+		switch {
+		case in.Match("uri"):
+			if !in.Word(&uri) {
+				return nil, in.Expect("a URI after uri")
+			}
+		case in.Match("fifo-size"):
+			if err := o.fifoSize(in, &lg); err != nil {
+				return nil, err
+			}
+		case in.Match("report-interval"):
+			if err := o.reportInterval(in); err != nil {
+				return nil, err
+			}
+		case in.Match("raw"):
+			o.raw = true
+		case in.Match("stop"):
+			o.stop = true
+		case in.Match("no-echo"):
+			lg.seen, o.echo = true, false
+		case in.Match("test-bytes"):
+			o.check = true
+		case in.Match("all-scope"), in.Match("local-scope"), in.Match("global-scope"):
+		case in.Match("private-segment-size"), in.Match("private-segment-count"),
+			in.Match("prealloc-fifos"), in.Match("rcv-buf-size"):
+			if !in.Size(&n) {
+				return nil, in.Expect("a number")
+			}
+			ignored = "segments and FIFOs are made as needed"
+		default:
+			return nil, in.Unknown()
+		}
+	}
+	if ignored != "" {
+		o.notes = append(o.notes, "note: "+ignored)
+	}
+	if uri == "" && !o.stop {
+		o.notes = append(o.notes, "No uri provided! Using default: "+defaultServerURI)
+		uri = defaultServerURI
+	}
+	return o, o.finish(uri, lg)
+}
+
+func parseClient(in *cli.Input) (*options, error) {
+	o := &options{fifo: defaultFIFO, clients: 1, bytes: 8192, batch: 1000,
+		timeout: 20 * time.Second, syn: 20 * time.Second}
+	var uri string
+	var lg legacy
+	var n uint64
+	byDefault, timed, fixed := true, false, false
+	for !in.Done() {
+		var err error
+		switch {
+		case in.Match("uri"):
+			if !in.Word(&uri) {
+				return nil, in.Expect("a URI after uri")
+			}
+		case in.Match("nclients"):
+			if !in.Uint(&n) || n == 0 || n > maxClients {
+				return nil, in.Expect(fmt.Sprintf("a number from 1 to %d after nclients", maxClients))
+			}
+			o.clients = int(n)
+		case in.Match("bytes"):
+			if !in.Size(&o.bytes) || o.bytes == 0 {
+				return nil, in.Expect("a size above 0 after bytes")
+			}
+			byDefault, fixed = false, true
+		case in.Match("mbytes"):
+			err, byDefault, fixed = o.legacyBytes(in, 20), false, true
+			lg.seen = true
+		case in.Match("gbytes"):
+			err, byDefault, fixed = o.legacyBytes(in, 30), false, true
+			lg.seen = true
+		case in.Match("run-time"):
+			err = seconds(in, "run-time", &o.runTime)
+			byDefault, timed = false, true
+		case in.Match("test-timeout"):
+			err = seconds(in, "test-timeout", &o.timeout)
+			fixed = true
+		case in.Match("syn-timeout"):
+			err = seconds(in, "syn-timeout", &o.syn)
+		case in.Match("echo-bytes"):
+			o.echo, byDefault = true, false
+		case in.Match("test-bytes"):
+			o.check = true
+		case in.Match("fifo-size"):
+			err = o.fifoSize(in, &lg)
+		case in.Match("throughput"):
+			if !in.Base10(&o.rate) || o.rate < 8 {
+				return nil, in.Expect("bits per second after throughput")
+			}
+			o.rate /= 8
+		case in.Match("max-tx-chunk"):
+			if !in.Size(&n) || n == 0 {
+				return nil, in.Expect("a size above 0 after max-tx-chunk")
+			}
+			if n > 4<<20 {
+				o.notes = append(o.notes, fmt.Sprintf("Provided max-tx-chunk %s too big, using default 4m", cli.FormatSize(n)))
+				n = 4 << 20
+			}
+			o.chunk = int(n)
+		case in.Match("client-batch"):
+			if !in.Uint(&n) || n == 0 || n > maxClients {
+				return nil, in.Expect("a number above 0 after client-batch")
+			}
+			o.batch = int(n)
+		case in.Match("report-interval-total"):
+			o.total = true
+			err = o.reportInterval(in)
+		case in.Match("report-interval"):
+			err = o.reportInterval(in)
+		case in.Match("raw"):
+			o.raw = true
+		case in.Match("verbose"):
+			o.verbose = true
+		case in.Match("no-return"):
+			lg.seen = true
+		case in.Match("no-output"):
+			lg.seen, o.quiet = true, true
+		case in.Match("all-scope"), in.Match("local-scope"), in.Match("global-scope"),
+			in.Match("preallocate-fifos"), in.Match("preallocate-sessions"):
+		case in.Match("private-segment-size"):
+			if !in.Size(&n) {
+				return nil, in.Expect("a size after private-segment-size")
+			}
+		default:
+			return nil, in.Unknown()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case timed && fixed:
+		return nil, fmt.Errorf("failed: invalid arguments for a timed run! %w", errConflict)
+	case o.rate != 0 && o.chunk != 0:
+		return nil, fmt.Errorf("failed: can't set fixed tx chunk for a throughput run! %w", errConflict)
+	case byDefault:
+		o.runTime = 10 * time.Second
+	}
+	if o.runTime > 0 {
+		o.bytes = 0
+		if o.interval == 0 && !o.quiet {
+			o.interval = time.Second
+		}
+	}
+	if uri == "" {
+		o.notes = append(o.notes, "No uri provided. Using default: "+defaultClientURI)
+		uri = defaultClientURI
+	}
+	if err := o.finish(uri, lg); err != nil {
+		return nil, err
+	}
+	if o.ep.Addr.Addr().IsUnspecified() {
+		return nil, fmt.Errorf("%w: the client needs an address to connect to, got `%s'", cli.ErrUsage, uri)
+	}
+	return o, nil
+}
+
+// errConflict marks options that exclude each other: the user's error, as an
+// unknown word is.
+var errConflict = errors.New("(run-time excludes bytes and test-timeout; throughput excludes max-tx-chunk)")
+
+func (o *options) legacyBytes(in *cli.Input, shift uint) error {
+	var n uint64
+	if !in.Uint(&n) || n == 0 || n > 1<<(50-shift) {
+		return in.Expect("a number above 0")
+	}
+	o.bytes = n << shift
+	return nil
+}
+
+func (o *options) fifoSize(in *cli.Input, lg *legacy) error {
+	rest := in.Rest()
+	if !in.Size(&o.fifo) || o.fifo == 0 || o.fifo > maxFIFO {
+		return in.Expect("a size up to 1g after fifo-size")
+	}
+	// The digit before the blank tells a bare number from one with a suffix.
+	word := rest
+	for i := range rest {
+		if rest[i] == ' ' {
+			word = rest[:i]
+			break
+		}
+	}
+	lg.fifoBare = word[len(word)-1] <= '9'
+	return nil
+}
+
+func (o *options) reportInterval(in *cli.Input) error {
+	n := uint64(1)
+	if in.Uint(&n) && (n == 0 || n > 86400) {
+		return fmt.Errorf("%w: report-interval takes 1 to 86400 seconds, got `%d'", cli.ErrUsage, n)
+	}
+	o.interval = time.Duration(n) * time.Second
+	return nil
+}
+
+func seconds(in *cli.Input, name string, d *time.Duration) error {
+	var f float64
+	if !in.Float(&f) || f <= 0 || f > 1e6 {
+		return in.Expect("seconds after " + name)
+	}
+	*d = time.Duration(f * float64(time.Second))
+	return nil
+}
+
+// finish checks what depends on the whole line.
+func (o *options) finish(uri string, lg legacy) error {
+	// Up to 23.02 a FIFO size was in KiB; only lines in that dialect mean it so.
+	if lg.seen && lg.fifoBare && o.fifo < 64<<10 {
+		o.notes = append(o.notes, fmt.Sprintf("note: fifo-size %d taken as KiB, as in releases that had these options", o.fifo))
+		o.fifo <<= 10
+	}
+	o.fifo = max(o.fifo, minFIFO)
+	if o.stop {
+		return nil
+	}
+	proto, ep, err := session.ParseURI(uri)
+	if err != nil {
+		return err
+	}
+	if proto != transport.TCP {
+		return fmt.Errorf("%w: `%s': only tcp is supported", cli.ErrUsage, uri)
+	}
+	if ep.Addr.Port() == 0 {
+		return fmt.Errorf("%w: `%s' has no port", cli.ErrUsage, uri)
+	}
+	if ep.Addr.Port() == 65535 && !o.raw {
+		return fmt.Errorf("%w: `%s': the data port above it is out of range", cli.ErrUsage, uri)
+	}
+	o.proto, o.ep = proto, ep
+	return nil
+}

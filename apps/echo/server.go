@@ -1,0 +1,304 @@
+package echo
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"vpphost/dataplane/worker"
+	"vpphost/hoststack/session"
+	"vpphost/hoststack/transport"
+)
+
+const serverName = "echo_server"
+
+// Server is the "test echo server" of an instance: at most one runs.
+type Server struct {
+	layer *session.Layer
+
+	mu      sync.Mutex // guards what follows, control path only
+	app     *session.AppHandle
+	running *serverRun
+}
+
+// NewServer makes the server, not running.
+func NewServer(l *session.Layer) *Server { return &Server{layer: l} }
+
+var (
+	errRunning    = errors.New("failed: server already running")
+	errNotRunning = errors.New("failed: server not running")
+)
+
+// start begins to listen as o says.
+func (s *Server) start(o *options) (*serverRun, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.app != nil {
+		return nil, errRunning
+	}
+	if err := s.layer.Enable(); err != nil {
+		return nil, err
+	}
+	r := newServerRun(len(s.layer.Workers()), o)
+	app, err := s.layer.Attach(serverName, r, session.Options{
+		RxFIFO: uint32(o.fifo), TxFIFO: uint32(o.fifo), Server: true})
+	if err != nil {
+		return nil, err
+	}
+	err = app.Listen(o.proto, o.ep)
+	if err == nil && !o.raw {
+		err = app.Listen(o.proto, dataEndpoint(o.ep))
+	}
+	if err != nil {
+		_ = app.Detach()
+		return nil, err
+	}
+	s.app, s.running = app, r
+	return r, nil
+}
+
+// stop ends the server and its sessions.
+func (s *Server) stop() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.app == nil {
+		return errNotRunning
+	}
+	err := s.app.Detach()
+	s.app, s.running = nil, nil
+	return err
+}
+
+// serverRun is one running server: the application that its sessions call.
+type serverRun struct {
+	session.NopApp
+	opts    *options
+	ctrl    uint16 // port of the control listener, 0 in raw mode
+	workers []serverWorker
+
+	// What the client asked for. Written by a control session, read by data
+	// sessions of every worker as they are accepted.
+	mode atomic.Uint32
+	test testClock
+	note *worker.Notifier // tells the command that a test began or ended
+}
+
+// mode bits of a test.
+const (
+	modeEcho = 1 << iota
+	modeCheck
+)
+
+// serverWorker is a worker's part, touched only there.
+type serverWorker struct {
+	conns []serverConn // by Session.Opaque
+	free  []uint32
+	tally // of all sessions so far; other workers read it
+	open  int
+	_     [64]byte
+}
+
+// serverConn is a data session.
+type serverConn struct {
+	pos     uint64 // bytes received
+	mode    uint32
+	ctrl    bool
+	bad     bool
+	closing bool // the peer has sent all; close when everything is echoed
+}
+
+func newServerRun(workers int, o *options) *serverRun {
+	r := &serverRun{opts: o, workers: make([]serverWorker, workers), note: worker.NewNotifier()}
+	mode := uint32(0)
+	if o.raw {
+		if o.echo {
+			mode |= modeEcho
+		}
+		if o.check {
+			mode |= modeCheck
+		}
+	} else {
+		r.ctrl = o.ep.Addr.Port()
+	}
+	r.mode.Store(mode)
+	return r
+}
+
+func (r *serverRun) Accept(w *session.Worker, s *session.Session) error {
+	sw := &r.workers[w.Index]
+	i := uint32(0)
+	if n := len(sw.free); n > 0 {
+		i = sw.free[n-1]
+		sw.free = sw.free[:n-1]
+	} else {
+		i = uint32(len(sw.conns))
+		sw.conns = append(sw.conns, serverConn{})
+	}
+	ctrl := r.ctrl != 0 && w.LocalPort(s) == r.ctrl
+	sw.conns[i] = serverConn{mode: r.mode.Load(), ctrl: ctrl}
+	s.Opaque = uint64(i)
+	if !ctrl {
+		sw.open++
+	}
+	return nil
+}
+
+func (r *serverRun) Readable(w *session.Worker, s *session.Session) {
+	sw := &r.workers[w.Index]
+	c := &sw.conns[s.Opaque]
+	if c.ctrl {
+		r.control(w, s)
+		return
+	}
+	if c.mode == 0 {
+		rx := w.Rx(s)
+		n := rx.Len()
+		rx.Drop(n)
+		c.pos += uint64(n)
+		sw.rx.Add(uint64(n))
+		w.Dropped(s)
+		return
+	}
+	r.serve(w, s, sw, c)
+}
+
+// Writable goes on with an echo that stopped at a full transmit FIFO.
+func (r *serverRun) Writable(w *session.Worker, s *session.Session) {
+	sw := &r.workers[w.Index]
+	r.serve(w, s, sw, &sw.conns[s.Opaque])
+}
+
+// serve checks what has come in and sends it back, as far as there is room: what
+// does not fit stays in the receive FIFO, and Writable comes when there is room.
+func (r *serverRun) serve(w *session.Worker, s *session.Session, sw *serverWorker, c *serverConn) {
+	rx := w.Rx(s)
+	left := rx.Len()
+	if left == 0 {
+		w.WantWritable(s, false)
+		r.finish(w, s, c)
+		return
+	}
+	tx := w.Tx(s)
+	done := 0
+	for done < left {
+		p := rx.PeekAt(done, left-done)
+		if c.mode&modeEcho != 0 {
+			if tx == nil {
+				break
+			}
+			q := tx.ReserveAt(done, len(p))
+			if len(q) == 0 {
+				break
+			}
+			p = p[:copy(q, p)]
+		}
+		if c.mode&modeCheck != 0 && !c.bad && mismatch(p, c.pos+uint64(done)) >= 0 {
+			c.bad = true
+			sw.bad.Add(1)
+		}
+		done += len(p)
+	}
+	if done > 0 {
+		if c.mode&modeEcho != 0 {
+			tx.Commit(done)
+			sw.tx.Add(uint64(done))
+			w.Send(s)
+		}
+		rx.Drop(done)
+		c.pos += uint64(done)
+		sw.rx.Add(uint64(done))
+		w.Dropped(s)
+	}
+	w.WantWritable(s, done < left)
+	if done == left {
+		r.finish(w, s, c)
+	}
+}
+
+// finish closes our side once the peer has closed and all is sent back.
+func (r *serverRun) finish(w *session.Worker, s *session.Session, c *serverConn) {
+	if c.closing {
+		w.Close(s)
+	}
+}
+
+func (r *serverRun) Closed(w *session.Worker, s *session.Session) {
+	c := &r.workers[w.Index].conns[s.Opaque]
+	if !c.ctrl && w.Rx(s).Len() > 0 {
+		c.closing = true
+		return
+	}
+	w.Close(s)
+}
+
+func (r *serverRun) Gone(w *session.Worker, s *session.Session, why error) {
+	sw := &r.workers[w.Index]
+	if !sw.conns[s.Opaque].ctrl {
+		sw.open--
+	}
+	sw.free = append(sw.free, uint32(s.Opaque))
+}
+
+// control answers the messages of a control session.
+func (r *serverRun) control(w *session.Worker, s *session.Session) {
+	for {
+		var b [configSize]byte
+		if !readFull(w.Rx(s), b[:]) {
+			return
+		}
+		w.Dropped(s)
+		var c Config
+		if err := c.unmarshal(b[:]); err != nil {
+			w.Reset(s) // not one of ours
+			return
+		}
+		r.command(w, &c)
+		// The answer is the message itself: VPP's client compares.
+		c.marshal(b[:])
+		if !writeFull(w.Tx(s), b[:]) {
+			w.Reset(s)
+			return
+		}
+		w.Send(s)
+	}
+}
+
+func (r *serverRun) command(w *session.Worker, c *Config) {
+	switch c.Cmd {
+	case cmdSync:
+		if c.Test == testUni || c.Test == testBi {
+			mode := uint32(0)
+			if c.Test == testBi {
+				mode |= modeEcho
+			}
+			if c.TestBytes != 0 {
+				mode |= modeCheck
+			}
+			r.mode.Store(mode)
+			return
+		}
+		c.TotalBytes, c.Writes = r.test.result().rx, 0
+	case cmdStart:
+		r.test.begin(w.Now(), r.mode.Load()&modeEcho != 0, r.totals())
+		w.Notify(r.note)
+	case cmdStop:
+		r.test.end(w.Now(), r.totals())
+		w.Notify(r.note)
+	}
+}
+
+// totals adds up all workers.
+func (r *serverRun) totals() (t totals) {
+	for i := range r.workers {
+		t.rx += r.workers[i].rx.Load()
+		t.tx += r.workers[i].tx.Load()
+		t.bad += r.workers[i].bad.Load()
+	}
+	return t
+}
+
+// dataEndpoint is the port above the control port.
+func dataEndpoint(ep transport.Endpoint) transport.Endpoint {
+	ep.Addr = addrPort(ep.Addr.Addr(), ep.Addr.Port()+1)
+	return ep
+}

@@ -1,0 +1,54 @@
+package echo
+
+import (
+	"context"
+	"time"
+
+	"vpphost/cli"
+	"vpphost/dataplane/worker"
+)
+
+// watch prints the tests of a running server until ctx ends, as report-interval
+// asks.
+func (r *serverRun) watch(ctx context.Context, emit func(cli.Result) error) {
+	t := time.NewTicker(r.opts.interval)
+	defer t.Stop()
+	var last testState
+	var prev totals
+	var at int64
+	rows := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.note.C:
+		case <-t.C:
+		}
+		now, st := worker.Monotonic(), r.test.state()
+		if st.serial != last.serial {
+			prev, at, rows = st.base, st.started, 0
+			t.Reset(r.opts.interval)
+		} else if st.running || last.running {
+			c := r.totals()
+			d := c.minus(prev)
+			row := Row{Start: seconds64(at - st.started), End: seconds64(now - st.started),
+				Tx: d.tx, Rx: d.rx, header: rows == 0}
+			row.BitsPerSec = float64(d.tx+d.rx) * 8 / max(row.End-row.Start, 1e-9)
+			if d.rx > 0 || st.running {
+				_ = emit(row)
+				rows++
+			}
+			prev, at = c, now
+		}
+		if !st.running && (last.running || st.serial != last.serial) && st.serial > 0 {
+			bytes := st.final.rx
+			if st.echo {
+				bytes = st.final.tx
+			}
+			s := summary(bytes, time.Duration(st.ended-st.started))
+			s.Server, s.Echo, s.Tx, s.Rx, s.Bad, s.ruled = true, st.echo, st.final.tx, st.final.rx, st.final.bad, rows > 0
+			_ = emit(s)
+		}
+		last = st
+	}
+}

@@ -102,7 +102,10 @@ type Idle struct {
 }
 
 // Controller is a congestion control algorithm. Implementations hold no state and
-// are shared by all connections of all workers; nothing here allocates.
+// are shared by all connections of all workers; nothing here allocates. What an
+// argument points to is not kept, but as the call is through an interface Go puts
+// a local variable whose address is passed on the heap: keep one Ack and one Loss
+// in the worker's scratch memory.
 type Controller interface {
 	// Name is the word of "tcp { cc-algo <name> }".
 	Name() string

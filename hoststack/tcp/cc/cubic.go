@@ -99,10 +99,10 @@ func (c *cubicState) curve(at int64, mss float64) float64 {
 func (c *cubicState) avoid(s *State, a *Ack, acked uint32, mss float64) {
 	cwnd := float64(s.Cwnd)
 	// W_est grows by alpha segments per window, and as fast as Reno once it has
-	// reached the window of the last congestion event (section 4.3) or if there
-	// was none (priorCwnd 0).
+	// reached the window of the last congestion event (section 4.3), of which
+	// ssthresh is the remembrance.
 	alpha := float64(renoAlpha)
-	if c.wEst >= float64(s.priorCwnd) {
+	if c.wEst*cubicBeta >= float64(s.Ssthresh) {
 		alpha = 1
 	}
 	c.wEst = min(c.wEst+alpha*mss*float64(acked)/cwnd, MaxCwnd)

@@ -88,6 +88,8 @@ type Worker struct {
 	rand   uint64
 
 	mail     mailbox
+	timers   []func(v uint64) // by TimerOwner
+	fire     func(user uint64)
 	notify   notifyRing
 	idle     idler
 	burst    []*pkt.Buf

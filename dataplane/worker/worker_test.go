@@ -183,3 +183,21 @@ func BenchmarkEmptyStep(b *testing.B) {
 		w.Step(Monotonic())
 	}
 }
+
+func TestTimersReachTheirOwners(t *testing.T) {
+	p, _ := pkt.NewMapPool("t", 64, pkt.DefaultRoom)
+	w, err := New(Config{Pool: p, CPU: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a, b []uint64
+	oa := w.OnTimer(func(v uint64) { a = append(a, v) })
+	ob := w.OnTimer(func(v uint64) { b = append(b, v) })
+	var ta, tb Timer
+	w.Wheel.Arm(&ta, 1e6, oa.User(7))
+	w.Wheel.Arm(&tb, 2e6, ob.User(8))
+	w.Step(1e9)
+	if len(a) != 1 || a[0] != 7 || len(b) != 1 || b[0] != 8 {
+		t.Fatalf("fired %v and %v", a, b)
+	}
+}

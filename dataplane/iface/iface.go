@@ -2,10 +2,10 @@ package iface
 
 import (
 	"net/netip"
+	"sync/atomic"
 
 	"vpphost/dataplane/device"
 	"vpphost/dataplane/pkt"
-	"vpphost/dataplane/stats"
 	"vpphost/dataplane/worker"
 )
 
@@ -16,19 +16,75 @@ type Interface struct {
 	Name  string        // memif0/0
 	Kind  string        // memif, af-packet, tap, loopback, dpdk, sim: "trace add <kind>-input"
 	Dev   device.Device // nil for local0 and loopbacks
+
+	info   device.Info
+	mac    atomic.Uint64
+	mtu    atomic.Int32
+	up     atomic.Bool
+	linkUp atomic.Bool
+	mbps   atomic.Uint32
+	addrs  atomic.Pointer[[]netip.Prefix]
+
+	// Control state, guarded by the manager's mutex.
+	rx       []*worker.Worker // who polls each receive queue
+	mode     RxMode
+	instance int             // of a loopback
+	base     device.Counters // device counters when they were last cleared
 }
 
+// Info is what the device is and can do, without asking it. A loopback verifies no
+// checksum because none can be wrong.
+func (i *Interface) Info() device.Info { return i.info }
+
 // MAC, MTU (of IP packets, bytes) and Up (administratively) are the present values.
-func (i *Interface) MAC() [6]byte          { return [6]byte{} }
-func (i *Interface) MTU() int              { return 0 }
-func (i *Interface) Up() bool              { return false }
-func (i *Interface) LinkUp() bool          { return false }
-func (i *Interface) Addrs() []netip.Prefix { return nil } // an immutable snapshot
+func (i *Interface) MAC() [6]byte {
+	v := i.mac.Load()
+	return [6]byte{byte(v >> 40), byte(v >> 32), byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}
+}
+
+// MTU is the largest IP packet in bytes.
+func (i *Interface) MTU() int { return int(i.mtu.Load()) }
+
+// Up tells whether the interface is administratively up.
+func (i *Interface) Up() bool { return i.up.Load() }
+
+// LinkUp is the state of the wire as it was last looked at (see Manager.PollLinks).
+func (i *Interface) LinkUp() bool { return i.linkUp.Load() }
+
+// Addrs are the addresses with their prefix lengths: an immutable snapshot.
+func (i *Interface) Addrs() []netip.Prefix {
+	if p := i.addrs.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (i *Interface) setMAC(m [6]byte) {
+	i.mac.Store(uint64(m[0])<<40 | uint64(m[1])<<32 | uint64(m[2])<<24 |
+		uint64(m[3])<<16 | uint64(m[4])<<8 | uint64(m[5]))
+}
+
+// loopback tells whether what is sent comes in again.
+func (i *Interface) loopback() bool { return i.Kind == kindLoopback }
+
+// Kinds of interfaces without a device.
+const (
+	kindLocal    = "local"
+	kindLoopback = "loopback"
+)
 
 // Input takes received Ethernet frames: all of one interface and one burst, Arrived
 // and Iface set. It owns the buffers.
 type Input interface {
 	Input(w *worker.Worker, i *Interface, bufs []*pkt.Buf)
+}
+
+// Tap looks at frames as they come and go: the packet trace and captures. Received runs
+// before Input, Sent when frames are queued for the device. Both only look, keep
+// nothing, and are called once per burst.
+type Tap interface {
+	Received(w *worker.Worker, index uint32, kind string, queue int, bufs []*pkt.Buf)
+	Sent(w *worker.Worker, index uint32, bufs []*pkt.Buf)
 }
 
 // Event is a change of an interface, told to subscribers in order, on the control
@@ -51,42 +107,6 @@ const (
 	AddrRemoved
 	MTUChanged
 	MACChanged
+	LinkUp
+	LinkDown
 )
-
-// Manager holds the interfaces of an instance.
-type Manager struct{}
-
-// New makes a manager with local0 in it.
-func New(workers []*worker.Worker, set *stats.Set) (*Manager, error) { return &Manager{}, nil }
-
-// SetInput names the receiver of all packets. Before the first interface is up.
-func (m *Manager) SetInput(in Input) {}
-
-// Subscribe adds a listener for changes. Before workers run.
-func (m *Manager) Subscribe(f func(Event)) {}
-
-// Add makes an interface over a started device (nil for a loopback) and gives it
-// the lowest free index. It is down and nobody polls it. Delete stops polling,
-// closes the device and frees what the workers hold of it.
-func (m *Manager) Add(name, kind string, dev device.Device) (*Interface, error) { return nil, nil }
-func (m *Manager) Delete(i *Interface) error                                    { return nil }
-
-// ByName and ByIndex find an interface; nil when there is none. Any goroutine, any
-// worker.
-func (m *Manager) ByName(name string) *Interface   { return nil }
-func (m *Manager) ByIndex(index uint32) *Interface { return nil }
-func (m *Manager) All() []*Interface               { return nil }
-
-// Changes of an interface. Control path.
-func (m *Manager) SetUp(i *Interface, up bool) error             { return nil }
-func (m *Manager) SetMTU(i *Interface, mtu int) error            { return nil }
-func (m *Manager) SetMAC(i *Interface, mac [6]byte) error        { return nil }
-func (m *Manager) AddAddr(i *Interface, p netip.Prefix) error    { return nil }
-func (m *Manager) RemoveAddr(i *Interface, p netip.Prefix) error { return nil }
-
-// Tx queues Ethernet frames for interface index; they go out at the end of the
-// Step, or before when a burst is full. It owns the buffers. On a loopback they come
-// in again in the next Step. TxRoom is how many it would take now without dropping:
-// 0 while the device refuses packets.
-func (m *Manager) Tx(w *worker.Worker, index uint32, bufs []*pkt.Buf) {}
-func (m *Manager) TxRoom(w *worker.Worker, index uint32) int          { return 0 }

@@ -42,7 +42,8 @@ type idler struct {
 	lastWork int64
 	nap      int64
 	sleeping atomic.Bool
-	Slept    uint64 // ns asleep
+	kicked   atomic.Bool // Wake was called since the last sleep
+	Slept    uint64      // ns asleep
 	Naps     uint64
 }
 
@@ -124,9 +125,9 @@ func (d *idler) rest(w *Worker, work int) bool {
 
 func (d *idler) sleep(w *Worker, ns int64) {
 	d.sleeping.Store(true)
-	// A letter pushed before the store above is seen here; one pushed after it
-	// finds sleeping set and writes the descriptor.
-	if !w.mail.pending() {
+	// A letter pushed, or a Wake called, before the store above is seen here; one
+	// that comes after it finds sleeping set and writes the descriptor.
+	if !d.kicked.Swap(false) && !w.mail.pending() {
 		t := w.clock()
 		var ev [8]unix.EpollEvent
 		ts := unix.NsecToTimespec(ns)
@@ -144,6 +145,19 @@ func (d *idler) sleep(w *Worker, ns int64) {
 	}
 	d.sleeping.Store(false)
 }
+
+// Wake has the worker make a Step soon, should it be asleep or about to sleep.
+// Another worker calls it after it has put something where this one looks in every
+// Step (a hand-off ring). Any thread; costs two loads while the worker is awake.
+func (w *Worker) Wake() {
+	if !w.idle.kicked.Load() {
+		w.idle.kicked.Store(true)
+	}
+	w.idle.wake()
+}
+
+// Idle is what SetIdle, or the configuration, has chosen.
+func (w *Worker) Idle() (mode IdleMode, every int64) { return w.idle.mode, w.idle.every }
 
 func (d *idler) wake() {
 	if d.sleeping.Load() {

@@ -74,6 +74,9 @@ func (s *Script) line(n int, line string) error {
 	default:
 		e.Kind = Action
 		w := words(rest)
+		if len(w) == 0 {
+			return fmt.Errorf("a time and no event")
+		}
 		e.Do, e.Args = w[0], w[1:]
 	}
 	if err != nil {

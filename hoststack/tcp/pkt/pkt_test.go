@@ -344,6 +344,7 @@ func TestPattern(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(handshake)
+	f.Add("0 ,")
 	f.Add("set a b\n* > S. 0 ack 1 <sack 1:2, ts 1, hex 00>\n= < [2] icmp toobig 1 2\n+1..2 > . 0 ack -1 ecn ce\n+0 read 5")
 	files, _ := filepath.Glob("../testdata/pkt/*.pkt")
 	for _, name := range files {

@@ -93,6 +93,7 @@ type Worker struct {
 	notify   notifyRing
 	idle     idler
 	burst    []*pkt.Buf
+	tracer   Tracer
 	Stalls   Stalls
 	running  atomic.Bool
 	stopping atomic.Bool

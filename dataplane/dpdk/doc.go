@@ -1,0 +1,37 @@
+// Package dpdk is our binding to DPDK: EAL, mempool, mbuf, ethdev and hot-plug, as
+// far as this program needs them. It is the only cgo in the packet path.
+//
+// Init starts EAL once per process. NewPool makes packet buffers, which are pkt.Buf
+// on the Go side and rte_mbuf on the C side (CheckLayout compares the two). Attach
+// creates a port while the program runs, Port.Configure gives it queues, and
+// RxQueue and TxQueue move bursts:
+//
+//	worker ─ RxQueue.RxBurst ─ cgo ─ dp_rx (queue.c) ─┬─ driver
+//	                                                  ├─ memif.c      ─ driver
+//	                                                  └─ afpacket.c   ─ driver
+//
+// One cgo call moves a burst of up to pkt.MaxBurst. The C side makes one segment of
+// every packet or drops and counts it, clears pkt.Meta, and keeps from a driver what
+// it would corrupt or choke on. memif.c and afpacket.c stand between us and faults
+// of two drivers of DPDK 22.11; they read the drivers' private structures, check at
+// creation that these look as expected, and refuse the device when they do not.
+//
+// # Memory
+//
+// EAL runs without huge pages unless asked, with one memory file, so that a memif
+// peer can map it (zero copy). Burst arrays must be off the Go heap (mem.Slice):
+// their addresses cross as numbers and are not checked.
+//
+// # Threads
+//
+// EAL's own main thread is a goroutine's locked thread that only sleeps; EAL must not
+// pin anything, so its one lcore floats over all CPUs. A worker's thread calls
+// ThreadStart to get an lcore id, and with it a cache in every mempool. Everything
+// else may be called from any goroutine; ports are created, configured and removed
+// one at a time. No worker may be in a queue call of a port while the port is
+// stopped or closed, except for a memif port that reconnects (see memif.c).
+//
+// # Measured
+//
+// See the benchmarks of this package and of device/memif.
+package dpdk

@@ -1,0 +1,64 @@
+/* EAL start and its log: DPDK writes to a stream of ours, which keeps the last lines
+ * in memory and, when asked to, shows the severe ones on stderr. */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_log.h>
+
+#include "shim.h"
+
+#define LOG_SIZE (64 * 1024)
+
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static char log_text[LOG_SIZE];
+static uint64_t log_end;        /* bytes ever written */
+static uint32_t log_show;       /* show messages up to this level, 0 for none */
+
+static ssize_t log_write(void *cookie __rte_unused, const char *text, size_t n)
+{
+	int level = rte_log_cur_msg_loglevel();
+
+	pthread_mutex_lock(&log_lock);
+	for (size_t i = 0; i < n; i++)
+		log_text[log_end++ % LOG_SIZE] = text[i];
+	pthread_mutex_unlock(&log_lock);
+	if (level > 0 && (uint32_t)level <= log_show &&
+	    write(STDERR_FILENO, text, n) < 0)
+		return n; /* nobody to tell */
+	return n;
+}
+
+int dp_log_open(void)
+{
+	cookie_io_functions_t io = {.write = log_write};
+	FILE *f = fopencookie(NULL, "w", io);
+
+	if (f == NULL)
+		return -1;
+	setvbuf(f, NULL, _IOLBF, BUFSIZ);
+	return rte_openlog_stream(f);
+}
+
+void dp_log_stderr(uint32_t level)
+{
+	log_show = level;
+}
+
+/* dp_log_read copies what was written since *pos, as far as it is kept, and moves
+ * *pos on. */
+uint32_t dp_log_read(uint64_t *pos, char *to, uint32_t n)
+{
+	uint32_t i = 0;
+
+	pthread_mutex_lock(&log_lock);
+	if (log_end - *pos > LOG_SIZE)
+		*pos = log_end - LOG_SIZE;
+	while (i < n && *pos < log_end)
+		to[i++] = log_text[(*pos)++ % LOG_SIZE];
+	pthread_mutex_unlock(&log_lock);
+	return i;
+}

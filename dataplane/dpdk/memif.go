@@ -1,0 +1,154 @@
+package dpdk
+
+// #include <stdlib.h>
+// #include "shim.h"
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// MemifConfig repeats what a memif port was created with, to recognise the driver's
+// private data by.
+type MemifConfig struct {
+	ID         uint32
+	Server     bool // listens; VPP's master
+	ZeroCopy   bool // a client whose packet buffers the peer may touch
+	Path       string
+	Log2Ring   int
+	BufferSize int
+}
+
+// Memif is the part of a memif port that other ports have not.
+type Memif struct {
+	port *Port
+	c    *C.struct_dp_memif
+}
+
+// MemifState is the present connection of a memif port.
+type MemifState struct {
+	Connected, Connecting bool
+	RingSize, BufferSize  int    // of the connection
+	C2S, S2C              int    // rings from client to server and back
+	Regions               int    // of shared memory
+	RemoteName, RemoteIf  string // what the peer calls itself and its interface
+	LocalReason           string // why we disconnected last
+	RemoteReason          string // why the peer did
+}
+
+// Memif makes a configured port of the memif driver safe to poll while peers come and
+// go. It must be called before Start, and fails when the driver is not the one of
+// DPDK 22.11 that memif.c knows.
+func (p *Port) Memif(c MemifConfig) (*Memif, error) {
+	name, path := C.CString(p.name), C.CString(c.Path)
+	defer C.free(unsafe.Pointer(name))
+	defer C.free(unsafe.Pointer(path))
+	m := C.dp_memif_new(name, C.uint32_t(c.ID), C.bool(c.Server), C.bool(c.ZeroCopy), path,
+		C.uint32_t(c.Log2Ring), C.uint32_t(c.BufferSize), C.uint32_t(len(p.rx)), C.uint32_t(len(p.tx)))
+	if m == nil {
+		return nil, fmt.Errorf("dpdk: %s: this memif driver (%s) is not the one known to be safe", p.name, Version())
+	}
+	p.memif = &Memif{port: p, c: m}
+	return p.memif, nil
+}
+
+// Connect lets a server accept its client, or a client connect to its server. A client
+// whose server is not there fails and may try again; workers may poll the queues all
+// the while.
+func (m *Memif) Connect() error {
+	control.Lock()
+	defer control.Unlock()
+	p := m.port
+	if p.started {
+		if err := p.stop(); err != nil {
+			return err
+		}
+	}
+	m.reclaim()
+	l := logMark()
+	if r := C.rte_eth_dev_start(p.id); r != 0 {
+		return p.fail("connect", r, l)
+	}
+	p.started = true
+	return nil
+}
+
+// Bind makes the queues usable, connected or not.
+func (m *Memif) Bind() {
+	control.Lock()
+	defer control.Unlock()
+	for _, q := range m.port.rx {
+		q.bind(m.port)
+	}
+	for _, q := range m.port.tx {
+		q.bind(m.port)
+	}
+}
+
+// Unbind is the opposite of Bind, and ends the connection. No worker may be in a
+// queue.
+func (m *Memif) Unbind() error {
+	control.Lock()
+	defer control.Unlock()
+	p := m.port
+	for _, q := range p.rx {
+		C.dp_rxq_unbind(q.c)
+	}
+	for _, q := range p.tx {
+		C.dp_txq_unbind(q.c)
+	}
+	if !p.started {
+		return nil
+	}
+	err := p.stop()
+	m.reclaim()
+	return err
+}
+
+// reclaim frees the buffers that a zero-copy client had lent to a peer that is gone.
+// The port is stopped, so nobody is in its queues.
+func (m *Memif) reclaim() {
+	for _, q := range m.port.rx {
+		if q.c.memif != nil {
+			C.dp_memif_reclaim_rx(m.c, q.c)
+		}
+	}
+	for _, q := range m.port.tx {
+		if q.c.memif != nil {
+			C.dp_memif_reclaim_tx(m.c, q.c)
+		}
+	}
+}
+
+// State reads the connection.
+func (m *Memif) State() MemifState {
+	var s C.struct_dp_memif_state
+	C.dp_memif_state(m.c, &s)
+	return MemifState{
+		Connected: bool(s.connected), Connecting: bool(s.connecting),
+		RingSize: int(s.ring_size), BufferSize: int(s.buffer_size),
+		C2S: int(s.c2s), S2C: int(s.s2c), Regions: int(s.regions),
+		RemoteName: C.GoString(&s.remote_name[0]), RemoteIf: C.GoString(&s.remote_if[0]),
+		LocalReason: C.GoString(&s.local_reason[0]), RemoteReason: C.GoString(&s.remote_reason[0]),
+	}
+}
+
+// WakeFD is the descriptor that the peer signals on queue i in the present connection
+// after RxQueue.Arm, or -1. The driver closes it when the connection ends.
+func (m *Memif) WakeFD(i int) int {
+	q := m.port.rx[i]
+	if q.c.memif == nil {
+		return -1
+	}
+	return int(C.dp_memif_wake_fd(m.c, q.c))
+}
+
+func (m *Memif) free(p *Port) {
+	if m == nil {
+		return
+	}
+	m.reclaim()
+	C.dp_memif_free(m.c)
+	m.c = nil
+}

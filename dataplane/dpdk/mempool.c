@@ -1,0 +1,56 @@
+/* Buffers in bulk, and the layout that Go believes in. */
+#include <stddef.h>
+
+#include "shim.h"
+
+/* dp_pool_get fills bufs as far as the pool can and returns how many. */
+uint32_t dp_pool_get(uintptr_t pool, uintptr_t bufs, uint32_t n)
+{
+	struct rte_mempool *mp = (struct rte_mempool *)pool;
+	void **to = (void **)bufs;
+	uint32_t got = 0;
+
+	/* A bulk is all or nothing: when the pool runs low take what is left in
+	 * smaller and smaller pieces. */
+	for (uint32_t step = n; step > 0 && got < n;) {
+		if (step > n - got)
+			step = n - got;
+		if (rte_mempool_get_bulk(mp, to + got, step) == 0)
+			got += step;
+		else
+			step /= 2;
+	}
+	return got;
+}
+
+void dp_pool_put(uintptr_t pool, uintptr_t bufs, uint32_t n)
+{
+	rte_mempool_put_bulk((struct rte_mempool *)pool, (void **)bufs, n);
+}
+
+void dp_free_chain(uintptr_t buf)
+{
+	rte_pktmbuf_free((struct rte_mbuf *)buf);
+}
+
+#define FIELD(f) (uint32_t)offsetof(struct rte_mbuf, f), (uint32_t)sizeof(((struct rte_mbuf *)0)->f)
+#define META(f) (uint32_t)offsetof(struct dp_meta, f), (uint32_t)sizeof(((struct dp_meta *)0)->f)
+
+/* dp_layout lists offsets and sizes in the order of mbuf.go; ~0 ends it. */
+uint32_t dp_layout(uint32_t i)
+{
+	static const uint32_t l[] = {
+		sizeof(struct rte_mbuf), sizeof(struct dp_meta),
+		FIELD(buf_addr), FIELD(buf_iova), FIELD(data_off), FIELD(refcnt),
+		FIELD(nb_segs), FIELD(port), FIELD(ol_flags), FIELD(packet_type),
+		FIELD(pkt_len), FIELD(data_len), FIELD(vlan_tci), FIELD(hash.rss),
+		FIELD(vlan_tci_outer), FIELD(buf_len), FIELD(pool), FIELD(next),
+		FIELD(tx_offload), FIELD(shinfo), FIELD(priv_size), FIELD(timesync),
+		META(arrived), META(iface), META(hash), META(trace), META(conn),
+		META(l3), META(l4), META(l4_len), META(flags), META(proto), META(scratch),
+		RTE_PKTMBUF_HEADROOM,
+		(uint32_t)((RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL) >> 32),
+	};
+
+	return i < RTE_DIM(l) ? l[i] : UINT32_MAX;
+}

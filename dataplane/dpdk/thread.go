@@ -1,0 +1,28 @@
+package dpdk
+
+// #include <rte_lcore.h>
+import "C"
+
+// ThreadStart registers the calling thread with EAL, so that it has a cache in every
+// mempool. It is worker.Config.Start: the caller's goroutine is locked to its thread.
+// A thread that cannot be registered (EAL knows 128) works all the same, slower.
+func ThreadStart() {
+	if Running() {
+		C.rte_thread_register()
+	}
+}
+
+// ThreadStop gives up what ThreadStart took, on the same thread.
+func ThreadStop() {
+	if Running() {
+		C.rte_thread_unregister()
+	}
+}
+
+// Lcore is the calling thread's number in EAL, -1 when it is not registered.
+func Lcore() int {
+	if id := uint32(C.rte_lcore_id()); id != uint32(C.LCORE_ID_ANY) {
+		return int(id)
+	}
+	return -1
+}

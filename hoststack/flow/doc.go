@@ -1,0 +1,27 @@
+// Package flow finds connections and local ports.
+//
+//	packet ──Hasher.Hash──► 32-bit hash ──Table.Find──► candidate connections
+//	                                         │              the transport compares
+//	                                         │              the tuple it keeps itself
+//	                                         └─none──► Listeners.Lookup ──► listener
+//
+// A Table belongs to one worker and one transport: eight bytes a connection, the
+// full hash and an index, open addressing. It does not know tuples. With 32 bits
+// of hash compared, a candidate that is not the one is met once in thousands of
+// look-ups, so the transport's comparison against its own connection, whose cache
+// line it needs anyway, is the cheapest verification. The table grows and shrinks a
+// few entries per change: no operation waits for a rehash.
+//
+// The hash is symmetric (both directions of a flow have the same), so that it can
+// also name the worker that owns the flow, and keyed with a random seed, so that
+// nobody outside can choose colliding tuples.
+//
+// Listeners is shared by all workers: an immutable snapshot behind a pointer.
+//
+// Ports picks source ports for active opens. It belongs to one worker and keeps no
+// port-by-port state: a port is free when the full tuple is not in the worker's
+// Table, and a tuple that hashes to another worker is not ours to take. Two
+// connections may therefore share a local port towards different peers, and
+// closing a connection frees its port by itself. See RFC 6056 for the choice of
+// ports.
+package flow

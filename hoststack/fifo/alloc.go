@@ -233,6 +233,7 @@ func (a *allocator) reclaimSpares() {
 
 // trim gives back the pages of at most n free blocks.
 func (a *allocator) trim(n int) (done int) {
+	a.reclaimSpares()
 	for b := a.free; b != 0 && done < n; b = a.blocks[b].next {
 		if !a.blocks[b].dirty {
 			continue

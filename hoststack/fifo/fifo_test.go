@@ -236,8 +236,7 @@ func TestExhaustion(t *testing.T) {
 			t.Fatalf("round %d: left over %+v", round, u)
 		}
 	}
-	// All that stays is one spare block a size.
-	if n := s.Segment().Trim(100); n == 0 || s.Segment().Usage().Backed > 13*blockSize {
+	if n := s.Segment().Trim(100); n == 0 || s.Segment().Usage().Backed != 0 {
 		t.Fatalf("trimmed %d, still backed %d", n, s.Segment().Usage().Backed)
 	}
 }

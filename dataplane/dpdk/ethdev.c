@@ -14,7 +14,7 @@ int dp_port_info(uint16_t port, struct rte_eth_dev_info *info)
 static uint8_t symmetric_key[64];
 
 int dp_port_setup(uint16_t port, uint16_t nrx, uint16_t ntx, uint16_t rxd, uint16_t txd,
-		  struct rte_mempool *pool, bool rx_csum, bool *csum_on)
+		  struct rte_mempool *pool, uint16_t mtu, bool rx_csum, bool *csum_on)
 {
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf = {0};
@@ -37,8 +37,9 @@ int dp_port_setup(uint16_t port, uint16_t nrx, uint16_t ntx, uint16_t rxd, uint1
 			info.flow_type_rss_offloads &
 			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP);
 	}
-	/* mtu stays 0: software drivers claim 1518 bytes and pass any frame, and refuse
-	 * a larger MTU that is asked for. */
+	/* 0 is right for software drivers: they claim 1518 bytes, pass any frame, and
+	 * refuse a larger MTU that is asked for. */
+	conf.rxmode.mtu = mtu;
 	err = rte_eth_dev_configure(port, nrx, ntx, &conf);
 	if (err != 0)
 		return err;

@@ -37,13 +37,18 @@ type PortConfig struct {
 	// MaxFrame is the longest frame in bytes, Ethernet header included, that is given
 	// to the driver; longer ones are dropped and counted.
 	MaxFrame int
+	// MTU is asked of the driver, 0 for its default. Software drivers pass longer
+	// frames all the same and refuse to be asked.
+	MTU int
 	// RxCsum asks the driver to verify transport checksums, if it can.
 	RxCsum bool
 }
 
-// Stats are a port's own counters since it was made, with the drops at our edge.
+// Stats are a port's counters since it was made.
 type Stats struct {
+	// What went through our queues; bytes of frames from the Ethernet header on.
 	RxPackets, RxBytes, TxPackets, TxBytes uint64
+	// What the driver counts.
 	RxMissed, RxErrors, TxErrors, RxNoBufs uint64
 	// Edge drops: packets of several segments that fit no buffer, packets that the
 	// kernel cut, lengths that cannot be, frames too long to send, chains to send.
@@ -103,7 +108,7 @@ func (p *Port) Configure(c PortConfig) error {
 	m := logMark()
 	var csum C.bool
 	if r := C.dp_port_setup(p.id, C.uint16_t(c.RxQ), C.uint16_t(c.TxQ), C.uint16_t(c.RxDesc),
-		C.uint16_t(c.TxDesc), c.Pool.mp, C.bool(c.RxCsum), &csum); r != 0 {
+		C.uint16_t(c.TxDesc), c.Pool.mp, C.uint16_t(c.MTU), C.bool(c.RxCsum), &csum); r != 0 {
 		return p.fail("configure", r, m)
 	}
 	for i := range c.RxQ {
@@ -253,16 +258,18 @@ func (p *Port) Stats() (s Stats) {
 	if C.rte_eth_stats_get(p.id, &c) != 0 {
 		return s
 	}
-	s = Stats{RxPackets: uint64(c.ipackets), RxBytes: uint64(c.ibytes),
-		TxPackets: uint64(c.opackets), TxBytes: uint64(c.obytes),
-		RxMissed: uint64(c.imissed), RxErrors: uint64(c.ierrors),
+	s = Stats{RxMissed: uint64(c.imissed), RxErrors: uint64(c.ierrors),
 		TxErrors: uint64(c.oerrors), RxNoBufs: uint64(c.rx_nombuf)}
 	for _, q := range p.rx {
+		s.RxPackets += uint64(q.c.packets)
+		s.RxBytes += uint64(q.c.bytes)
 		s.RxChained += uint64(q.c.chained)
 		s.RxTruncated += uint64(q.c.truncated)
 		s.RxMalformed += uint64(q.c.malformed)
 	}
 	for _, q := range p.tx {
+		s.TxPackets += uint64(q.c.packets)
+		s.TxBytes += uint64(q.c.bytes)
 		s.TxOversize += uint64(q.c.oversize)
 		s.TxChained += uint64(q.c.chained)
 	}

@@ -68,12 +68,8 @@ func (p *Pool) Alloc(bufs []*pkt.Buf) int {
 	return n
 }
 
-// Free takes back single, unshared buffers. bufs must be off-heap.
+// Free takes back single, unshared buffers, their Next nil. bufs must be off-heap.
 func (p *Pool) Free(bufs []*pkt.Buf) {
-	// The mempool keeps buffers as rte_pktmbuf_free leaves them: alone.
-	for _, b := range bufs {
-		b.Next, b.NbSegs = nil, 1
-	}
 	if len(bufs) != 0 {
 		C.dp_pool_put(p.p, address(bufs), C.uint32_t(len(bufs)))
 	}

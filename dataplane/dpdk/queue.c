@@ -11,6 +11,7 @@ static inline struct dp_meta *meta(struct rte_mbuf *m)
 static inline uint32_t rx_finish(struct dp_rxq *q, struct rte_mbuf **bufs, uint32_t n)
 {
 	uint32_t out = 0;
+	uint64_t bytes = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = bufs[i];
@@ -32,8 +33,11 @@ static inline uint32_t rx_finish(struct dp_rxq *q, struct rte_mbuf **bufs, uint3
 		if (q->csum &&
 		    (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 			meta(m)->flags = DP_FLAG_L4_GOOD;
+		bytes += m->data_len;
 		bufs[out++] = m;
 	}
+	q->packets += out;
+	q->bytes += bytes;
 	return out;
 }
 
@@ -83,16 +87,29 @@ uint32_t dp_tx(uintptr_t queue, uintptr_t array, uint32_t n)
 {
 	struct dp_txq *q = (struct dp_txq *)queue;
 	struct rte_mbuf **bufs = (struct rte_mbuf **)array;
-	uint32_t gone = 0;
+	uint32_t gone = 0, sent;
+	uint64_t bytes = 0;
 
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		if (unlikely(bufs[i]->pkt_len > q->max_len || bufs[i]->nb_segs != 1)) {
 			gone = tx_refuse(q, bufs, n);
+			if (gone == n)
+				return n;
+			bytes = 0;
+			for (i = gone; i < n; i++)
+				bytes += bufs[i]->pkt_len;
 			break;
 		}
-	if (unlikely(gone == n))
-		return n;
-	return gone + q->push(q, bufs + gone, n - gone);
+		bytes += bufs[i]->pkt_len;
+	}
+	uint64_t refused = q->oversize;
+	/* What the driver takes it may free at once. */
+	sent = gone + q->push(q, bufs + gone, n - gone);
+	for (uint32_t i = sent; i < n; i++)
+		bytes -= bufs[i]->pkt_len;
+	q->packets += sent - gone - (q->oversize - refused);
+	q->bytes += bytes;
+	return sent;
 }
 
 /* A queue of a port that is not started gives nothing and takes nothing. */

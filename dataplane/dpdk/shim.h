@@ -37,7 +37,8 @@ struct dp_rxq {
 	bool csum;          /* trust the driver's checksum verdicts */
 	uint16_t posted;    /* zero-copy memif: ring head after the last burst */
 	bool armed;         /* memif: the peer was asked to signal */
-	/* Drops of this queue, read by anybody. */
+	/* Counters of this queue, read by anybody. */
+	uint64_t packets, bytes;
 	uint64_t chained;   /* several segments that do not fit one buffer */
 	uint64_t truncated; /* the kernel had more bytes than a ring frame holds */
 	uint64_t malformed; /* a length that the buffer cannot have */
@@ -52,6 +53,7 @@ struct dp_txq {
 	struct dp_ring *ring;
 	uint32_t max_len;   /* longest frame that may be given to the driver */
 	uint16_t posted;
+	uint64_t packets, bytes;
 	uint64_t oversize;  /* frames longer than that */
 	uint64_t chained;   /* frames of several segments */
 } __rte_cache_aligned;
@@ -90,7 +92,7 @@ struct dp_inside {
 
 int dp_port_info(uint16_t port, struct rte_eth_dev_info *info);
 int dp_port_setup(uint16_t port, uint16_t nrx, uint16_t ntx, uint16_t rxd, uint16_t txd,
-		  struct rte_mempool *pool, bool rx_csum, bool *csum_on);
+		  struct rte_mempool *pool, uint16_t mtu, bool rx_csum, bool *csum_on);
 int dp_port_link(uint16_t port, uint32_t *mbps);
 void dp_port_forget(const char *name);
 bool dp_port_inside(const char *name, struct dp_inside *in);

@@ -20,6 +20,8 @@ type Interface struct {
 	info   device.Info
 	mac    atomic.Uint64
 	mtu    atomic.Int32
+	mtu4   atomic.Int32 // 0: mtu
+	mtu6   atomic.Int32
 	up     atomic.Bool
 	linkUp atomic.Bool
 	mbps   atomic.Uint32
@@ -36,7 +38,7 @@ type Interface struct {
 // checksum because none can be wrong.
 func (i *Interface) Info() device.Info { return i.info }
 
-// MAC, MTU (of IP packets, bytes) and Up (administratively) are the present values.
+// MAC is the present Ethernet address.
 func (i *Interface) MAC() [6]byte {
 	v := i.mac.Load()
 	return [6]byte{byte(v >> 40), byte(v >> 32), byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}
@@ -44,6 +46,19 @@ func (i *Interface) MAC() [6]byte {
 
 // MTU is the largest IP packet in bytes.
 func (i *Interface) MTU() int { return int(i.mtu.Load()) }
+
+// IPMTU is the largest packet of one IP version: the MTU, or less where one was set for
+// that version.
+func (i *Interface) IPMTU(v6 bool) int {
+	n := i.mtu4.Load()
+	if v6 {
+		n = i.mtu6.Load()
+	}
+	if m := i.mtu.Load(); n == 0 || n > m {
+		n = m
+	}
+	return int(n)
+}
 
 // Up tells whether the interface is administratively up.
 func (i *Interface) Up() bool { return i.up.Load() }

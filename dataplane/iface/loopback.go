@@ -7,9 +7,12 @@ import (
 	"vpphost/dataplane/pkt"
 )
 
+// maxInstance is the highest number of a loopback.
+const maxInstance = 16383
+
 // loopbackInfo describes loopback number n; its address is the one VPP gives it.
 func loopbackInfo(n int) device.Info {
-	return device.Info{Driver: "loopback", TxCsum: true, RxCsum: true,
+	return device.Info{Driver: kindLoopback, TxCsum: true, RxCsum: true,
 		MAC: [6]byte{0xde, 0xad, 0, 0, byte(n >> 8), byte(n)}}
 }
 

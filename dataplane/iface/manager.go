@@ -124,7 +124,7 @@ func (m *Manager) add(name, kind string, dev device.Device, instance int) (*Inte
 	}
 	i := &Interface{Index: uint32(index), Name: name, Kind: kind, Dev: dev, instance: instance}
 	if dev == nil {
-		i.info = loopbackInfo(index)
+		i.info = loopbackInfo(max(0, instance))
 	} else {
 		i.info = dev.Info()
 		i.base = dev.Counters()

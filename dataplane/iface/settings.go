@@ -11,14 +11,20 @@ const (
 	ethernetHeader = 14
 	// minMTU is what every IPv4 link must carry (RFC 791 section 3.2).
 	minMTU = 68
+	// minMTU6 is the same for IPv6 (RFC 8200 section 5).
+	minMTU6 = 1280
 	// Until told otherwise a device carries what any Ethernet does, a loopback what
 	// VPP's does.
 	ethernetMTU = 1500
 	loopbackMTU = 9000
 )
 
-// ErrMTU is returned for an MTU that the interface cannot have.
-var ErrMTU = errors.New("mtu out of range")
+var (
+	// ErrMTU is returned for an MTU that the interface cannot have.
+	ErrMTU = errors.New("mtu out of range")
+	// ErrBadMAC is returned for a group address or zero.
+	ErrBadMAC = errors.New("not the address of one station")
+)
 
 func (m *Manager) defaultMTU(i *Interface) int {
 	if i.loopback() {
@@ -54,6 +60,33 @@ func (m *Manager) SetMTU(i *Interface, mtu int) error {
 	return nil
 }
 
+// SetIPMTU sets a smaller MTU for one IP version, in bytes; 0 removes it.
+func (m *Manager) SetIPMTU(i *Interface, v6 bool, mtu int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.check(i); err != nil {
+		return err
+	}
+	least, v := minMTU, &i.mtu4
+	if v6 {
+		least, v = minMTU6, &i.mtu6
+	}
+	if limit := m.maxMTU(i); mtu != 0 && (mtu < least || mtu > limit) {
+		return fmt.Errorf("%w: %d is not between %d and %d", ErrMTU, mtu, least, limit)
+	}
+	if int(v.Swap(int32(mtu))) != mtu {
+		m.tell(Event{Iface: i, Kind: MTUChanged})
+	}
+	return nil
+}
+
+func checkMAC(mac [6]byte) error {
+	if mac[0]&1 != 0 || mac == [6]byte{} {
+		return ErrBadMAC
+	}
+	return nil
+}
+
 // SetMAC changes the Ethernet address. Group addresses and zero are refused.
 func (m *Manager) SetMAC(i *Interface, mac [6]byte) error {
 	m.mu.Lock()
@@ -61,8 +94,8 @@ func (m *Manager) SetMAC(i *Interface, mac [6]byte) error {
 	if err := m.check(i); err != nil {
 		return err
 	}
-	if mac[0]&1 != 0 || mac == [6]byte{} {
-		return errors.New("not the address of one station")
+	if err := checkMAC(mac); err != nil {
+		return err
 	}
 	if i.MAC() == mac {
 		return nil

@@ -76,15 +76,16 @@ func (r *Registry) parse(s *Session, line string) (c call, err error) {
 	if c.cmd, err = r.question(head); c.cmd != nil || err != nil {
 		return c, err
 	}
-	n, args, err := r.lookup(head)
-	if err != nil {
+	n, args, found, err := r.walk(head)
+	switch {
+	case err != nil:
 		return c, err
-	}
-	if strings.TrimSpace(args) == "help" && (len(n.children) > 0 || n.cmd.Usage == "") {
+	case n.wantsHelp(args) && found == nil:
 		c.cmd = n.help()
 		return c, nil
-	}
-	if n.cmd.Usage == "" && args != "" {
+	case n.cmd == nil:
+		return c, n.unknown(args, found)
+	case n.cmd.Usage == "" && args != "":
 		return c, &Error{n.path, unknownInput(args)}
 	}
 	n.hits.Add(1)

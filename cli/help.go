@@ -65,6 +65,9 @@ func (n *node) info() commandInfo {
 
 type commandList []commandInfo
 
+// usageIndent puts the further lines of a usage below its first.
+var usageIndent = strings.Repeat(" ", 2+40+1)
+
 // Text is VPP's layout: the path in 40 columns, then the usage, which repeats the
 // path. A command without arguments shows what it is for instead.
 func (l commandList) Text(w io.Writer, _ Layout) error {
@@ -73,6 +76,7 @@ func (l commandList) Text(w io.Writer, _ Layout) error {
 		if c.Usage == "" {
 			text = summary(c.Help)
 		}
+		text = strings.ReplaceAll(text, "\n", "\n"+usageIndent)
 		if _, err := fmt.Fprintf(w, "  %-40s %s\n", c.Path, text); err != nil {
 			return err
 		}
@@ -103,6 +107,13 @@ func (n *node) words(prefix string) []Word {
 		}
 	}
 	return words
+}
+
+// wantsHelp tells whether args ask for help on n, as in "show interface help". For a
+// command that takes any argument, help may be one.
+func (n *node) wantsHelp(args string) bool {
+	return strings.TrimSpace(args) == "help" && n.path != "" &&
+		(len(n.children) > 0 || n.cmd.Usage == "")
 }
 
 // help answers "help <path>" and "<path> help".

@@ -140,8 +140,9 @@ func macroCommands() []*Command {
 		Path:  "define",
 		Usage: "<name> <text>",
 		Help: "Define a macro\n" +
-			"Later lines of this session may use the text as $name or $(name). A text with a\n" +
-			"pipe in it must stand in braces.",
+			"Later lines of this session may use the text as $name or $(name). Macros in the\n" +
+			"text are replaced now, or when it is used if written \\$name. A text with a pipe\n" +
+			"in it must stand in braces.",
 		Run: runDefine,
 	}, {
 		Path:  "undefine",
@@ -164,14 +165,12 @@ func runDefine(c *Ctx, in *Input) (Result, error) {
 	if in.Done() {
 		return nil, in.Expect("a text after the name")
 	}
-	// The value is expanded again when it is used: backslashes must survive.
-	if group := *in; group.Group(&value) && group.Done() {
-		*in = group
+	if group := *in; !group.Word(&value) || !group.Done() {
+		in.Line(&value)
 	} else {
-		value = in.Rest()
-		in.Line(new(string))
+		*in = group
 	}
-	c.Session.Define(name, strings.TrimRight(value, blanks))
+	c.Session.Define(name, value)
 	return nil, nil
 }
 

@@ -154,18 +154,6 @@ func (r *Registry) walk(line string) (n *node, rest string, found []*node, err e
 	return n, rest, nil, nil
 }
 
-// lookup finds the command that line names; args is what follows its words.
-func (r *Registry) lookup(line string) (n *node, args string, err error) {
-	n, rest, found, err := r.walk(line)
-	switch {
-	case err != nil:
-		return nil, "", err
-	case n.cmd != nil:
-		return n, rest, nil
-	}
-	return nil, "", n.unknown(rest, found)
-}
-
 // unknown is the error for a word that names no child of n, or more than one.
 func (n *node) unknown(rest string, found []*node) error {
 	if word, _ := cutWord(rest); word != "" && len(found) > 1 {

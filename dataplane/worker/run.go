@@ -64,9 +64,12 @@ func (w *Worker) pin() error {
 	return nil
 }
 
-// Stop ends the loop after the present Step and waits for the thread.
+// Stop ends the loop after the present Step and waits for the thread. A second call
+// does nothing.
 func (w *Worker) Stop() {
-	w.stopping.Store(true)
+	if w.stopping.Swap(true) {
+		return
+	}
 	if w.running.Load() {
 		w.idle.wake()
 		<-w.done

@@ -93,13 +93,15 @@ type Transport interface {
 	StartListen(ep Endpoint, listener uint32) error
 	StopListen(ep Endpoint) error
 
-	// Connect begins an active open from worker w. Upper.Connected tells how it
-	// ended, with opaque. An error means it never began.
+	// Connect begins an active open from worker w. Without an error exactly one
+	// Upper.Connected tells how it ended, with opaque; also when Close or Reset ended
+	// it before it was open (ErrAborted). An error means it never began.
 	Connect(w *worker.Worker, ep Endpoint, opaque uint32) (Conn, error)
 
 	// HalfClose: the application sends no more. Close: both directions,
-	// gracefully, after what is in the transmit FIFO. Reset: abort.
-	// A stale Conn is ignored by all three.
+	// gracefully, after what is in the transmit FIFO; bytes that come afterwards are
+	// not read any more. Reset: abort. Upper.Gone follows Close and Reset, inside the
+	// call or later. A stale Conn is ignored by all three.
 	HalfClose(w *worker.Worker, c Conn)
 	Close(w *worker.Worker, c Conn)
 	Reset(w *worker.Worker, c Conn)
@@ -115,6 +117,25 @@ type Transport interface {
 	Info(w *worker.Worker, c Conn, out *Info) bool
 }
 
+// Timed is a Transport that measures round trips.
+type Timed interface {
+	// RTT is the smoothed round-trip time of c in ns, 0 when none was measured.
+	RTT(w *worker.Worker, c Conn) int64
+}
+
+// PortUser is a Transport that picks source ports.
+type PortUser interface {
+	// Ports tells about the source ports of worker w, on that worker.
+	Ports(w *worker.Worker) PortStats
+}
+
+// PortStats are facts about source ports.
+type PortStats struct {
+	Min, Max uint16 // configured range
+	InUse    int    // allocated now
+	MaxTries int    // longest search for a free one
+}
+
 // Info is the printable state of one connection.
 type Info struct {
 	Local  netip.AddrPort
@@ -126,7 +147,9 @@ type Info struct {
 	Fields map[string]any
 }
 
-// Upper is what a transport calls on the session layer.
+// Upper is what a transport calls on the session layer. The session layer only takes
+// note: it calls neither the application nor the transport before the transport has
+// returned, so a transport may call from anywhere, also from inside its own methods.
 type Upper interface {
 	// Accepted reports a passive open that is complete. An error means that the
 	// session layer or the application refuses it: the transport resets it and
@@ -148,8 +171,9 @@ type Upper interface {
 	Acked(w *worker.Worker, session uint32, n int)
 	// PeerClosed: the peer sends no more.
 	PeerClosed(w *worker.Worker, session uint32)
-	// Gone is the last call for a session: why is nil after an orderly close,
-	// else ErrReset, ErrTimeout or another error of this package.
+	// Gone is the last call for a session, exactly one for each that Accepted or
+	// Connected made: why is nil after an orderly close, else ErrReset, ErrTimeout,
+	// ErrAborted (after Reset) or another error of this package.
 	Gone(w *worker.Worker, session uint32, why error)
 	// WantTx asks for Send to be called in this Step or the next: the window
 	// opened, a timer expired, a segment must be sent again.

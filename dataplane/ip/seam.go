@@ -14,13 +14,21 @@ type Handler interface {
 	// pkt.MaxBurst, all of one IP version (pkt.V6). IP headers are validated, the
 	// data is trimmed to the IP length, L3, L4, L4Len and Arrived are set; the
 	// transport checksum is not verified unless pkt.L4Good says so. Input owns the
-	// buffers.
+	// buffers. A packet that is larger than a buffer comes only to a Handler that is
+	// a ChainHandler.
 	Input(w *worker.Worker, bufs []*pkt.Buf)
 	// Error reports an ICMP error about a packet that we sent.
 	Error(w *worker.Worker, e *Error)
 }
 
-// Error is an ICMP or ICMPv6 error message for a transport.
+// ChainHandler is a Handler that also takes packets of several buffers (Buf.Next), which
+// reassembly makes of large datagrams. L4Len is then the length of the whole.
+type ChainHandler interface {
+	Handler
+	TakesChains()
+}
+
+// Error is an ICMP or ICMPv6 error message for a transport. It is valid during the call.
 type Error struct {
 	Local, Remote hdr.Addr // of the packet in question, as we sent it
 	Kind          ErrorKind
@@ -41,10 +49,11 @@ const (
 	ParameterProblem
 )
 
-// ErrNoRoute and ErrNoSource are returned by FindPath.
+// ErrNoRoute and ErrTooMany are returned by FindPath, ErrNoSource by Source.
 var (
 	ErrNoRoute  = errors.New("no route")
 	ErrNoSource = errors.New("no ip for lcl interface")
+	ErrTooMany  = errors.New("neighbor table is full")
 )
 
 // Path is where packets to one destination go: an adjacency, remembered with the
@@ -65,31 +74,5 @@ const (
 	PathLocal  PathFlags = 1 << iota // to one of our own addresses
 	PathTxCsum                       // the device completes transport checksums
 	PathTSO                          // the device cuts large segments
+	PathBound                        // asked for through Iface only
 )
-
-// Stack is the network layer of an instance.
-type Stack struct{}
-
-// Handle makes h the receiver of IP protocol number proto. Before workers run.
-func (s *Stack) Handle(proto uint8, h Handler) {}
-
-// FindPath finds the way to dst, through interface iface unless that is 0. Only
-// on a worker.
-func (s *Stack) FindPath(w *worker.Worker, dst *hdr.Addr, iface uint32, p *Path) error { return nil }
-
-// Source chooses our address for packets to dst along p (RFC 6724 for IPv6).
-func (s *Stack) Source(w *worker.Worker, p *Path, dst *hdr.Addr) (hdr.Addr, error) {
-	return hdr.Addr{}, nil
-}
-
-// IsLocal tells whether a is an address of one of our interfaces.
-func (s *Stack) IsLocal(w *worker.Worker, a *hdr.Addr) bool { return false }
-
-// Room is how many packets may be sent along p now without being refused: 0 while
-// the device pushes back. Ask before building segments.
-func (s *Stack) Room(w *worker.Worker, p *Path) int { return 0 }
-
-// Output sends IP packets, complete from the IP header on, to dst along p. Their
-// buffers need 14 bytes of headroom. Output owns them: they go out at the end of
-// the Step, wait while the neighbour is resolved, or are dropped and counted.
-func (s *Stack) Output(w *worker.Worker, p *Path, dst *hdr.Addr, bufs []*pkt.Buf) {}

@@ -1,0 +1,114 @@
+package neigh
+
+import (
+	"vpphost/dataplane/hdr"
+	"vpphost/dataplane/worker"
+)
+
+// news is what a message says about a neighbour.
+type news struct {
+	iface     uint32
+	addr      hdr.Addr
+	mac       hdr.MAC
+	hasMAC    bool // some advertisements tell no link-layer address
+	solicited bool // an answer: the neighbour hears us
+	override  bool // replaces a different address
+	create    bool // worth an entry although we did not ask
+	announced bool // sent to everybody, unasked
+}
+
+// bucket is a token bucket that refills with time.
+type bucket struct {
+	tokens int64 // thousandths
+	last   int64 // ns
+}
+
+const (
+	postsPerSecond = 1000
+	postsBurst     = 200
+)
+
+func (b *bucket) take(now int64) bool {
+	b.tokens = min(postsBurst*1000, b.tokens+(now-b.last)/1000*postsPerSecond/1000)
+	b.last = now
+	if b.tokens < 1000 {
+		return false
+	}
+	b.tokens -= 1000
+	return true
+}
+
+// learn applies news here and, when they are worth it, on the other workers.
+func (t *Table) learn(n news) {
+	if t.apply(n) || n.solicited || n.announced {
+		t.tell(n)
+	}
+}
+
+// tell posts news to the other workers. A flood of messages must not turn into a flood
+// of posts, which allocate: beyond the limit the others ask for themselves.
+func (t *Table) tell(n news) {
+	if len(t.peers) == 0 {
+		return
+	}
+	if !t.tokens.take(t.w.Now()) {
+		t.c.neigh[postsLimited]++
+		return
+	}
+	for _, p := range t.peers {
+		p.w.Post(func(*worker.Worker) { p.apply(n) })
+	}
+}
+
+// apply changes the table as RFC 4861 section 7.2.3 and 7.2.5 and RFC 826 say, and
+// returns whether the link-layer address is new.
+func (t *Table) apply(n news) (changed bool) {
+	i := t.Find(n.iface, &n.addr)
+	if i == 0 {
+		if !n.create || !n.hasMAC {
+			return false
+		}
+		var e *Entry
+		if i, e = t.alloc(n.iface, &n.addr); e == nil {
+			return false
+		}
+		t.setMAC(e, n.mac)
+		if n.solicited {
+			t.setReachable(i, e)
+		} else {
+			t.setStale(i, e)
+		}
+		return true
+	}
+	e := t.entries.At(i)
+	switch {
+	case e.State == Static || e.State == Group:
+		return false
+	case !e.Known():
+		if !n.hasMAC {
+			return false
+		}
+		changed = true
+	case n.hasMAC && n.mac != e.MAC():
+		if !n.override {
+			// Somebody else claims the address: doubt what we know.
+			if e.State == Reachable {
+				t.setStale(i, e)
+			}
+			return false
+		}
+		changed = true
+	}
+	e.Updated = t.w.Now()
+	if changed {
+		t.setMAC(e, n.mac)
+	}
+	switch {
+	case n.solicited:
+		t.setReachable(i, e)
+	case changed:
+		t.setStale(i, e)
+	}
+	t.known(i, e)
+	return changed
+}

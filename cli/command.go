@@ -73,6 +73,8 @@ type Ctx struct {
 	// Exec runs another line for the same issuer: its output goes where this
 	// command's goes, its errors are returned. The depth of such calls is limited.
 	Exec func(line string) error
+	// Typed is what was typed of the word to complete, for Command.Complete.
+	Typed string
 }
 
 // Text is a Result that is plain text. In JSON it is {"text": "…"}.

@@ -35,13 +35,13 @@ func (r *Registry) Complete(ctx context.Context, line string) []Word {
 		words = n.words("")
 	}
 	if n.cmd != nil && n.cmd.Complete != nil {
-		words = append(words, r.completeArgs(ctx, n, rest)...)
+		words = append(words, r.completeArgs(ctx, n, rest, typed)...)
 	}
 	return pick(words, typed)
 }
 
 // completeArgs asks the command. A panic in it suggests nothing.
-func (r *Registry) completeArgs(ctx context.Context, n *node, args string) (words []Word) {
+func (r *Registry) completeArgs(ctx context.Context, n *node, args, typed string) (words []Word) {
 	defer func() {
 		if p := recover(); p != nil && r.LogPanic != nil {
 			r.LogPanic(n.path, p, debug.Stack())
@@ -49,6 +49,7 @@ func (r *Registry) completeArgs(ctx context.Context, n *node, args string) (word
 	}()
 	c := &Ctx{
 		Context: ctx,
+		Typed:   typed,
 		Session: NewSession(""),
 		Emit:    func(Result) error { return nil },
 		Exec:    func(string) error { return Usagef("completion runs nothing") },

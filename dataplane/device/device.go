@@ -73,6 +73,6 @@ type Counters struct {
 
 // Detail is one printable fact.
 type Detail struct {
-	Name  string
-	Value any
+	Name  string `json:"name"`
+	Value any    `json:"value"`
 }

@@ -3,6 +3,7 @@ package iface
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"vpphost/cli"
@@ -165,7 +166,7 @@ func setRxPlacement(m *Manager) *cli.Command {
 			if err != nil {
 				return nil, err
 			}
-			q, thread, found := 0, 0, false
+			q, thread := 0, -1
 			for !in.Done() {
 				switch {
 				case in.Match("queue"):
@@ -173,21 +174,28 @@ func setRxPlacement(m *Manager) *cli.Command {
 						return nil, err
 					}
 				case in.Match("main"):
-					thread, found = 0, true
+					if thread = m.threadNamed("vpp_main"); thread < 0 {
+						return nil, cli.Usagef("there are workers: main polls no queue")
+					}
 				case in.Match("worker"):
-					// Thread 0 is main; worker 0 is thread 1.
-					if !number(in, &thread, 0, len(m.stations)-2) {
+					probe, n := *in, 0
+					if !probe.Int(&n) || m.threadNamed(fmt.Sprintf("vpp_wk_%d", n)) < 0 {
 						return nil, in.Expect("the number of a worker")
 					}
-					thread, found = thread+1, true
+					*in, thread = probe, m.threadNamed(fmt.Sprintf("vpp_wk_%d", n))
 				default:
 					return nil, in.Unknown()
 				}
 			}
-			if !found {
+			if thread < 0 {
 				return nil, in.Expect("worker <n> or main")
 			}
 			return nil, m.Place(i, q, thread)
 		},
 	}
+}
+
+// threadNamed is the index of the worker with that name, -1 when there is none.
+func (m *Manager) threadNamed(name string) int {
+	return slices.IndexFunc(m.stations, func(s *station) bool { return s.w.Name == name })
 }

@@ -10,6 +10,7 @@ import (
 
 	"vpphost/cli"
 	"vpphost/dataplane/device/sim"
+	"vpphost/dataplane/pkt"
 )
 
 // console runs lines against the commands of this package.
@@ -231,4 +232,28 @@ func TestCompletion(t *testing.T) {
 func TestMonitor(t *testing.T) {
 	_, c, _ := cliHost(t)
 	c.want("monitor interface memif0/0 interval .01 count 2", "rx: 0pps 0bps tx: 0pps 0bps\nrx: 0pps 0bps tx: 0pps 0bps\n")
+}
+
+func TestPlacementOnWorkers(t *testing.T) {
+	h := newHost(t, 2)
+	for k, name := range []string{"vpp_wk_0", "vpp_wk_1"} {
+		h.workers[k].Name = name
+	}
+	c := newConsole(t, h.m)
+	wire := newWire(t, h.pool, h.pool, sim.Config{})
+	h.up("sim0", wire.End(0))
+	c.want("set interface rx-placement sim0 worker 1", "")
+	c.want("show interface rx-placement", "Thread 1 (vpp_wk_1):\n node sim-input:\n    sim0 queue 0 (adaptive)\n")
+	c.fails("set interface rx-placement sim0 worker 2", "set interface rx-placement: expected the number of a worker, got `2'", true)
+	c.fails("set interface rx-placement sim0 main", "set interface rx-placement: there are workers: main polls no queue", true)
+	c.fails("set interface rx-placement sim0", "set interface rx-placement: expected worker <n> or main", true)
+	h.send(0, h.m.ByName("sim0"), 0, 1, 60)
+	h.step()
+	bufs := make([]*pkt.Buf, 4)
+	h.pool.Free(bufs[:wire.End(1).RxBurst(bufs)])
+	c.want("show hardware sim0", "              Name                Idx   Link  Hardware\n"+
+		"sim0                               1     up   sim0\n  Link speed: unknown\n  RX Queues:\n"+
+		"    queue thread         mode      \n    0     vpp_wk_1 (1)   adaptive  \n  TX Queues:\n"+
+		"    queue shared thread(s)      \n    0     yes    0,1\n  Ethernet address 02:fe:00:00:00:01\n  sim sim0.0\n"+
+		"    sent: 1\n    passed: 1\n    lost: 0\n    queue full: 0\n")
 }

@@ -82,10 +82,11 @@ func (i *Interface) setMAC(m [6]byte) {
 // loopback tells whether what is sent comes in again.
 func (i *Interface) loopback() bool { return i.Kind == kindLoopback }
 
-// Kinds of interfaces without a device.
+// Kinds of interfaces that differ from others here.
 const (
 	kindLocal    = "local"
 	kindLoopback = "loopback"
+	kindMemif    = "memif"
 )
 
 // Input takes received Ethernet frames: all of one interface and one burst, Arrived

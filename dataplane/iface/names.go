@@ -3,7 +3,7 @@ package iface
 import "slices"
 
 // deviceKinds are the kinds of interfaces that can be made, whether or not there is one.
-var deviceKinds = []string{"memif", "af-packet", "tap", kindLoopback}
+var deviceKinds = []string{kindMemif, "af-packet", "tap", kindLoopback}
 
 // Name is the name of an interface, "" when there is none.
 func (m *Manager) Name(index uint32) string {

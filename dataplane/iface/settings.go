@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"vpphost/dataplane/device"
 )
 
 const (
@@ -101,7 +103,11 @@ func (m *Manager) SetMAC(i *Interface, mac [6]byte) error {
 		return nil
 	}
 	if i.Dev != nil {
-		if err := i.Dev.SetMAC(mac); err != nil {
+		err := i.Dev.SetMAC(mac)
+		if errors.Is(err, device.ErrUnsupported) && i.Kind == kindMemif {
+			err = nil // shared memory filters no addresses: only we need to know it
+		}
+		if err != nil {
 			return err
 		}
 	}

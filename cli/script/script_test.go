@@ -262,6 +262,7 @@ func TestComplete(t *testing.T) {
 func FuzzSplit(f *testing.F) {
 	f.Add("a \\\n b # c\n{ d\n} e\n")
 	f.Add("\\\r\n\\#{}}{")
+	f.Add("\u1680") // a blank for Unicode only
 	f.Fuzz(func(t *testing.T, text string) {
 		lines, last, err := split(text)
 		total := strings.Count(text, "\n") + 1
@@ -273,7 +274,7 @@ func FuzzSplit(f *testing.F) {
 		}
 		before := 0
 		for _, l := range lines {
-			if l.number <= before || l.number > total || strings.TrimSpace(l.text) == "" {
+			if l.number <= before || l.number > total || strings.Trim(l.text, blanks) == "" {
 				t.Fatalf("%q: line %d after %d: %q", text, l.number, before, l.text)
 			}
 			before = l.number

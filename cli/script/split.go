@@ -11,6 +11,9 @@ type line struct {
 	number int
 }
 
+// blanks are the bytes that the engine takes for blanks.
+const blanks = " \t\r\n"
+
 var errBrace = errors.New("missing }")
 
 // split cuts a script into logical lines. Comments are gone, continuations and
@@ -21,7 +24,7 @@ func split(text string) (lines []line, last int, err error) {
 	number, start, opened, depth := 1, 0, 0, 0
 	put := func(s string) {
 		if b.Len() == 0 {
-			if strings.TrimSpace(s) == "" {
+			if strings.Trim(s, blanks) == "" {
 				return
 			}
 			start = number
@@ -36,7 +39,7 @@ func split(text string) (lines []line, last int, err error) {
 			}
 		case '\n':
 			if depth == 0 && b.Len() > 0 {
-				lines = append(lines, line{strings.TrimSpace(b.String()), start})
+				lines = append(lines, line{strings.TrimRight(b.String(), blanks), start})
 				b.Reset()
 			}
 			put("\n")
@@ -68,7 +71,7 @@ func split(text string) (lines []line, last int, err error) {
 		return nil, opened, errBrace
 	}
 	if b.Len() > 0 {
-		lines = append(lines, line{strings.TrimSpace(b.String()), start})
+		lines = append(lines, line{strings.TrimRight(b.String(), blanks), start})
 	}
 	return lines, 0, nil
 }

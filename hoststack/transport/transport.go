@@ -123,6 +123,12 @@ type Timed interface {
 	RTT(w *worker.Worker, c Conn) int64
 }
 
+// Addressed is a Transport that tells the ends of a connection more cheaply than by
+// Info.
+type Addressed interface {
+	Addrs(w *worker.Worker, c Conn) (local, remote netip.AddrPort)
+}
+
 // PortUser is a Transport that picks source ports.
 type PortUser interface {
 	// Ports tells about the source ports of worker w, on that worker.

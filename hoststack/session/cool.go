@@ -1,0 +1,74 @@
+package session
+
+import (
+	"time"
+
+	"vpphost/hoststack/fifo"
+)
+
+// An idle session holds no FIFO. FIFOs are not given back whenever they run empty,
+// as those of a busy session do all the time: who uses one warms its session, and a
+// round is made over all warm sessions every sweepEvery. Who was not used between two
+// rounds and is empty gives its FIFOs back, so they go 10 to 20 ms after the last byte.
+const (
+	sweepEvery = 10 * int64(time.Millisecond)
+	sweepStep  = 256 // sessions looked at in a Step
+	trimEvery  = 100 * int64(time.Millisecond)
+)
+
+// warm tells that a FIFO of s was used.
+func (w *Worker) warm(s *Session) {
+	s.flags |= fWarm
+	if s.flags&fCooling == 0 {
+		s.flags |= fCooling
+		w.cooling.push(s.index)
+	}
+}
+
+// cool goes on with the present round. It returns 1 while the round is not over.
+func (w *Worker) cool(now int64) int {
+	if w.sweepLeft == 0 {
+		if now-w.sweepAt < sweepEvery {
+			return 0
+		}
+		w.sweepAt, w.sweepLeft = now, w.cooling.len()
+		if now-w.trimAt >= trimEvery {
+			w.trimAt = now
+			w.trim()
+		}
+	}
+	for n := min(w.sweepLeft, sweepStep); n > 0; n-- {
+		w.sweepLeft--
+		s := w.pool.At(w.cooling.pop())
+		s.flags &^= fCooling
+		switch {
+		case s.flags&fDead != 0:
+			w.release(s)
+		case s.flags&fWarm != 0:
+			w.warm(s)
+			s.flags &^= fWarm
+		default:
+			// What holds bytes stays, and is warmed when they move.
+			w.giveBack(&s.rx, &s.rxPos)
+			w.giveBack(&s.tx, &s.txPos)
+		}
+	}
+	return min(w.sweepLeft, 1)
+}
+
+// giveBack frees an empty FIFO and remembers where it was.
+func (w *Worker) giveBack(ref *fifo.Ref, pos *uint32) {
+	if f := w.fifos.At(*ref); f != nil && f.Len() == 0 && f.Held() == 0 {
+		*pos, _ = f.Positions()
+		w.fifos.Free(*ref)
+		*ref = 0
+	}
+}
+
+// trim gives 2 MiB back to the kernel when much more is backed than used.
+func (w *Worker) trim() {
+	seg := w.fifos.Segment()
+	if u := seg.Usage(); u.Backed > 2*u.Used+16<<20 {
+		seg.Trim(1)
+	}
+}

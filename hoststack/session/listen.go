@@ -1,0 +1,119 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+
+	"vpphost/dataplane/worker"
+	"vpphost/hoststack/transport"
+)
+
+// listener is an endpoint on which an application accepts sessions, on all workers.
+// In "show session" it is a session of worker 0.
+type listener struct {
+	id      uint32
+	app     *AppHandle
+	proto   transport.Proto
+	ep      transport.Endpoint
+	session Handle
+}
+
+// listener finds one by its id; nil when there is none. Any worker.
+func (l *Layer) listener(id uint32) *listener {
+	if list := *l.listeners.Load(); id < uint32(len(list)) {
+		return list[id]
+	}
+	return nil
+}
+
+// setListener replaces one entry of the snapshot. Under l.mu.
+func (l *Layer) setListener(id uint32, ln *listener) {
+	if old := l.listener(id); old != nil && ln == nil {
+		w := l.workers[0]
+		h := old.session
+		w.Post(func(*worker.Worker) { w.releaseListener(h) })
+	}
+	l.listeners.Store(replaced(*l.listeners.Load(), id, ln))
+}
+
+// releaseListener frees the session that stood for a listener, unless its application
+// took it along.
+func (w *Worker) releaseListener(h Handle) {
+	if w.pool.Valid(h.Index) && w.gens[h.Index] == h.Gen {
+		if s := w.pool.At(h.Index); s.flags&fDead == 0 && s.state == Listening {
+			w.release(s)
+		}
+	}
+}
+
+// Listen begins to accept sessions on an endpoint, on all workers. An unspecified
+// address is a wildcard of its IP version. Control path.
+func (a *AppHandle) Listen(p transport.Proto, ep transport.Endpoint) error {
+	l := a.l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case !l.enabled.Load():
+		return ErrNotEnabled
+	case a.status.Load() != appRunning || (*l.apps.Load())[a.index] != a:
+		return ErrNotAttached
+	}
+	t, err := l.transport(p)
+	if err != nil {
+		return err
+	}
+	id := uint32(1)
+	for l.listener(id) != nil {
+		id++
+	}
+	ln := &listener{id: id, app: a, proto: p, ep: ep}
+	w := l.workers[0]
+	err = w.Do(func(*worker.Worker) {
+		s := w.alloc(a, Listening)
+		if s != nil {
+			s.listener = id
+			s.conn.Proto = p
+			ln.session = w.Handle(s)
+		}
+	})
+	if err == nil && ln.session == (Handle{}) {
+		err = transport.ErrNoMemory
+	}
+	if err != nil {
+		return err
+	}
+	l.setListener(id, ln) // before the first session can come
+	if err := t.StartListen(ep, id); err != nil {
+		l.setListener(id, nil)
+		return err
+	}
+	a.listens = append(a.listens, ln)
+	return nil
+}
+
+// Unlisten ends what Listen began. Sessions that were accepted stay. Control path.
+func (a *AppHandle) Unlisten(p transport.Proto, ep transport.Endpoint) error {
+	l := a.l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	same := func(ln *listener) bool {
+		return ln != nil && ln.proto == p && ln.ep.Addr == ep.Addr && ln.ep.Iface == ep.Iface
+	}
+	i := slices.IndexFunc(a.listens, same)
+	if i < 0 {
+		if slices.ContainsFunc(*l.listeners.Load(), same) {
+			return ErrNotOwner
+		}
+		return fmt.Errorf("%s %v: %w", p, ep.Addr, transport.ErrNoListener)
+	}
+	ln := a.listens[i]
+	a.listens = slices.Delete(a.listens, i, i+1)
+	return l.stop(ln)
+}
+
+// stop ends a listener. Under l.mu.
+func (l *Layer) stop(ln *listener) error {
+	err := l.transports[ln.proto].StopListen(ln.ep)
+	l.setListener(ln.id, nil)
+	return err
+}

@@ -1,0 +1,123 @@
+package session
+
+import (
+	"vpphost/dataplane/worker"
+	"vpphost/hoststack/fifo"
+	"vpphost/hoststack/transport"
+)
+
+// upper is what transports call. It takes note of events and makes FIFOs; it calls
+// nobody back, so that neither an application nor a transport is ever entered twice.
+type upper struct{ l *Layer }
+
+var _ transport.Upper = (*upper)(nil)
+
+func (u *upper) on(w *worker.Worker, session uint32) (*Worker, *Session) {
+	sw := u.l.workers[w.Index]
+	return sw, sw.pool.At(session)
+}
+
+// Accepted makes a session; the application is asked in the Events phase.
+func (u *upper) Accepted(w *worker.Worker, c transport.Conn, listener uint32) (transport.Attach, error) {
+	sw := u.l.workers[w.Index]
+	ln := u.l.listener(listener)
+	if ln == nil {
+		sw.count(errNotListening)
+		return transport.Attach{}, transport.ErrNoListener
+	}
+	if ln.app.status.Load() != appRunning {
+		sw.count(errNoApp)
+		return transport.Attach{}, transport.ErrAppRefused
+	}
+	s := sw.alloc(ln.app, Accepting)
+	if s == nil {
+		return transport.Attach{}, transport.ErrNoMemory
+	}
+	s.conn, s.listener = c, listener
+	sw.post(s, evOpen)
+	return transport.Attach{Session: s.index, RxSize: ln.app.rxSize, TxSize: ln.app.txSize}, nil
+}
+
+// Connected ends an active open. opaque is the session that Worker.Connect made.
+func (u *upper) Connected(w *worker.Worker, c transport.Conn, opaque uint32, err error) (transport.Attach, error) {
+	sw, s := u.on(w, opaque)
+	a := sw.appOf(s)
+	if err == nil && a == nil {
+		err = transport.ErrAppRefused // detached meanwhile
+	}
+	sw.post(s, evOpen)
+	if err != nil {
+		// The transport has let go.
+		s.flags |= fTransportGone
+		s.state = TransportDeleted
+		sw.setCause(s, err)
+		sw.countCause(err)
+		return transport.Attach{}, err
+	}
+	s.conn, s.state = c, Accepting
+	return transport.Attach{Session: opaque, RxSize: a.rxSize, TxSize: a.txSize}, nil
+}
+
+// RxFIFO makes the receive FIFO when the first byte comes.
+func (u *upper) RxFIFO(w *worker.Worker, session uint32) *fifo.FIFO {
+	sw, s := u.on(w, session)
+	if s.rx != 0 {
+		return sw.fifos.At(s.rx)
+	}
+	a := sw.appOf(s)
+	if a == nil {
+		return nil
+	}
+	ref, f := sw.fifos.NewAt(a.rxSize, s.rxPos)
+	if f == nil {
+		sw.count(errNoFIFO)
+		return nil
+	}
+	s.rx = ref
+	sw.warm(s)
+	return f
+}
+
+func (u *upper) TxFIFO(w *worker.Worker, session uint32) *fifo.FIFO {
+	sw, s := u.on(w, session)
+	return sw.fifos.At(s.tx)
+}
+
+func (u *upper) Delivered(w *worker.Worker, session uint32, n int) {
+	sw, s := u.on(w, session)
+	sw.post(s, evReadable)
+}
+
+func (u *upper) Acked(w *worker.Worker, session uint32, n int) {
+	sw, s := u.on(w, session)
+	sw.warm(s)
+	if s.flags&fWantWritable != 0 {
+		sw.post(s, evWritable)
+	}
+}
+
+func (u *upper) PeerClosed(w *worker.Worker, session uint32) {
+	sw, s := u.on(w, session)
+	s.flags |= fPeerClosed
+	if s.state == Ready {
+		s.state = TransportClosing
+	}
+	sw.post(s, evClosed)
+}
+
+func (u *upper) Gone(w *worker.Worker, session uint32, why error) {
+	sw, s := u.on(w, session)
+	s.flags |= fTransportGone
+	sw.setCause(s, why)
+	if s.state != Accepting {
+		s.state = TransportDeleted
+	}
+	sw.paced.remove(sw, s)
+	sw.post(s, evGone)
+}
+
+func (u *upper) WantTx(w *worker.Worker, session uint32) {
+	sw, s := u.on(w, session)
+	sw.paced.remove(sw, s)
+	sw.Send(s)
+}

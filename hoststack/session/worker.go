@@ -1,0 +1,266 @@
+package session
+
+import (
+	"fmt"
+	"net/netip"
+
+	"vpphost/dataplane/mem"
+	"vpphost/dataplane/worker"
+	"vpphost/hoststack/fifo"
+	"vpphost/hoststack/transport"
+)
+
+// Worker is the session layer's part of one worker: what callbacks use. All methods
+// must be called on that worker.
+type Worker struct {
+	*worker.Worker
+	l *Layer
+
+	pool  *mem.Pool[Session]
+	gens  []uint16 // generation of each slot
+	fifos *fifo.Store
+	live  int // sessions, listeners among them
+
+	pending queue // sessions with events to tell
+	ready   queue // sessions that may send
+	paced   pacing
+	cooling queue // sessions whose FIFOs may be idle
+
+	cur    *Session // whose callback is running, nil outside of callbacks
+	dying  []*AppHandle
+	others map[uint32]error // causes that are in no list
+
+	alarm   worker.Timer // ends the worker's sleep for the scheduler
+	alarmAt int64
+	owner   worker.TimerOwner
+
+	sweepAt   int64 // when the present round of cooling began
+	sweepLeft int   // sessions left in it
+	trimAt    int64
+
+	errors []uint64 // row of Layer.errors
+	nodes  []*worker.Added
+}
+
+// newWorker makes the session layer's part of w.
+func newWorker(l *Layer, w *worker.Worker) (*Worker, error) {
+	n := l.cfg.Sessions
+	sw := &Worker{Worker: w, l: l, others: map[uint32]error{}, errors: l.errors.Row(w.Index)}
+	seg, err := fifo.NewSegment(l.cfg.Memory)
+	if err != nil {
+		return nil, err
+	}
+	if sw.fifos, err = fifo.NewStore(seg, l.cfg.FIFOs); err != nil {
+		seg.Close()
+		return nil, err
+	}
+	if sw.pool, err = mem.NewPool[Session](n); err != nil {
+		return nil, fmt.Errorf("session: pool: %w", err)
+	}
+	if sw.gens, err = mem.Slice[uint16](n + 1); err != nil {
+		return nil, fmt.Errorf("session: pool: %w", err)
+	}
+	for _, q := range []*queue{&sw.pending, &sw.ready, &sw.cooling} {
+		if *q, err = newQueue(n); err != nil {
+			return nil, fmt.Errorf("session: queue: %w", err)
+		}
+	}
+	if sw.paced.heap, err = mem.Slice[paced](n); err != nil {
+		return nil, fmt.Errorf("session: queue: %w", err)
+	}
+	sw.owner = w.OnTimer(func(uint64) { sw.alarm = 0 })
+	sw.nodes = []*worker.Added{
+		w.Add(worker.Events, "session-queue", worker.NodeFunc(sw.tell)),
+		w.Add(worker.Output, "session-output", worker.NodeFunc(sw.output)),
+	}
+	return sw, nil
+}
+
+// close takes the nodes away and unmaps everything.
+func (w *Worker) close() {
+	for _, n := range w.nodes {
+		w.Remove(n)
+	}
+	w.Wheel.Disarm(&w.alarm)
+	seg := w.fifos.Segment()
+	w.fifos.Close()
+	seg.Close()
+	w.pool.Close()
+}
+
+func (w *Worker) count(reason int) { w.errors[reason]++ }
+
+// Sessions is how many sessions there are, listeners among them (on worker 0).
+func (w *Worker) Sessions() int { return w.live }
+
+// appOf is the application of s, nil when it has gone.
+func (w *Worker) appOf(s *Session) *AppHandle {
+	return (*w.l.apps.Load())[s.app]
+}
+
+// transportOf is the transport of s.
+func (w *Worker) transportOf(s *Session) transport.Transport {
+	return w.l.transports[s.conn.Proto]
+}
+
+// Rx is the receive FIFO, nil (and usable as empty) when nothing waits in it.
+func (w *Worker) Rx(s *Session) *fifo.FIFO { return w.fifos.At(s.rx) }
+
+// Tx is the transmit FIFO, made on first use; nil (and usable as full) when memory
+// has run out or the session is over.
+func (w *Worker) Tx(s *Session) *fifo.FIFO {
+	if s.tx != 0 {
+		return w.fifos.At(s.tx)
+	}
+	a := w.appOf(s)
+	if a == nil || s.flags&(fAppClosed|fHalfClosed|fTransportGone) != 0 {
+		return nil
+	}
+	ref, f := w.fifos.NewAt(a.txSize, s.txPos)
+	if f == nil {
+		w.count(errNoFIFO)
+		return nil
+	}
+	s.tx = ref
+	w.warm(s)
+	return f
+}
+
+// Dropped tells the stack that the application has read from Rx: the receive
+// window may open. Once per callback is enough.
+func (w *Worker) Dropped(s *Session) {
+	w.warm(s)
+	if s.flags&fTransportGone == 0 {
+		w.transportOf(s).RxSpace(w.Worker, s.conn)
+	}
+}
+
+// Send tells the stack that bytes were committed to Tx.
+func (w *Worker) Send(s *Session) {
+	// A paced session is asked when its time comes.
+	if s.flags&(fTransportGone|fReady) == 0 && s.pace == 0 {
+		s.flags |= fReady
+		w.ready.push(s.index)
+	}
+}
+
+// WantWritable switches Writable callbacks on or off. When nothing of ours is under
+// way that could be acknowledged, one comes in the next Step.
+func (w *Worker) WantWritable(s *Session, on bool) {
+	if !on {
+		s.flags &^= fWantWritable
+		return
+	}
+	if s.flags&fWantWritable == 0 && w.fifos.At(s.tx).Len() == 0 {
+		w.post(s, evWritable)
+	}
+	s.flags |= fWantWritable
+}
+
+// HalfClose ends our direction after what is in Tx. Data that comes is still told.
+func (w *Worker) HalfClose(s *Session) {
+	if s.flags&(fHalfClosed|fAppClosed|fTransportGone) != 0 {
+		return
+	}
+	s.flags |= fHalfClosed
+	w.transportOf(s).HalfClose(w.Worker, s.conn)
+}
+
+// Close ends both directions gracefully, after what is in Tx. What comes from now on
+// is thrown away; Gone is the only callback that follows.
+func (w *Worker) Close(s *Session) {
+	if s.flags&(fAppClosed|fTransportGone) != 0 {
+		return
+	}
+	s.flags |= fAppClosed
+	s.state = AppClosed
+	w.transportOf(s).Close(w.Worker, s.conn)
+}
+
+// Reset aborts: the peer is told, what is in Tx is thrown away. Gone follows.
+func (w *Worker) Reset(s *Session) {
+	if s.flags&(fReset|fTransportGone) != 0 {
+		return
+	}
+	s.flags |= fReset | fAppClosed
+	s.state = AppClosed
+	w.transportOf(s).Reset(w.Worker, s.conn)
+}
+
+// Connect begins an active open from this worker for application a; Connected
+// follows, with opaque, unless an error is returned.
+func (w *Worker) Connect(a *AppHandle, p transport.Proto, ep transport.Endpoint, opaque uint64) error {
+	switch {
+	case !w.l.enabled.Load():
+		return ErrNotEnabled
+	case a.status.Load() != appRunning:
+		return ErrNotAttached
+	}
+	t, err := w.l.transport(p)
+	if err != nil {
+		return err
+	}
+	s := w.alloc(a, Connecting)
+	if s == nil {
+		return transport.ErrNoMemory
+	}
+	s.Opaque = opaque
+	s.flags |= fActive
+	c, err := t.Connect(w.Worker, ep, s.index)
+	if err != nil {
+		w.countCause(err)
+		w.release(s)
+		return err
+	}
+	s.conn = c
+	return nil
+}
+
+// Info describes the session's connection; false when it is gone.
+func (w *Worker) Info(s *Session, out *transport.Info) bool {
+	if s.flags&(fTransportGone|fDead) != 0 || s.state < Accepting {
+		return false
+	}
+	return w.transportOf(s).Info(w.Worker, s.conn, out)
+}
+
+// Addrs are the two ends of the session; zero when its connection is gone.
+func (w *Worker) Addrs(s *Session) (local, remote netip.AddrPort) {
+	if s.flags&(fTransportGone|fDead) != 0 || s.state < Accepting {
+		return
+	}
+	if t, ok := w.transportOf(s).(transport.Addressed); ok {
+		return t.Addrs(w.Worker, s.conn)
+	}
+	var i transport.Info
+	w.Info(s, &i)
+	return i.Local, i.Remote
+}
+
+// LocalPort is the port of our end: the listener's, in an accepted session.
+func (w *Worker) LocalPort(s *Session) uint16 {
+	if ln := w.l.listener(s.listener); ln != nil {
+		return ln.ep.Addr.Port()
+	}
+	local, _ := w.Addrs(s)
+	return local.Port()
+}
+
+// RTT is the session's smoothed round-trip time in ns, 0 when it is not known.
+func (w *Worker) RTT(s *Session) int64 {
+	if s.flags&(fTransportGone|fDead) == 0 && s.state >= Accepting {
+		if t, ok := w.transportOf(s).(transport.Timed); ok {
+			return t.RTT(w.Worker, s.conn)
+		}
+	}
+	return 0
+}
+
+// post notes events of s and queues it.
+func (w *Worker) post(s *Session, e events) {
+	s.events |= e
+	if s.flags&fQueued == 0 {
+		s.flags |= fQueued
+		w.pending.push(s.index)
+	}
+}

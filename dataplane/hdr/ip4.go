@@ -62,18 +62,18 @@ func (h IP4) Payload() []byte  { return h[h.HeaderLen():h.TotalLen()] }
 
 // GoodChecksum verifies the header checksum. It needs Valid.
 func (h IP4) GoodChecksum() bool {
-	if h[0] != 0x45 {
-		return Checksum(h[:h.HeaderLen()], 0).Good()
+	if h[0] == 0x45 {
+		return h.GoodCommon()
 	}
-	// The common header of five words, summed in memory order (RFC 1071 section 2
-	// (B)): right when all bits of the folded sum are set.
-	_ = h[19]
+	return Checksum(h[:h.HeaderLen()], 0).Good()
+}
+
+// GoodCommon verifies the checksum of a header without options, of 20 bytes at least. It
+// sums in memory order (RFC 1071 section 2 (B)); the sum is right when it is a multiple
+// of 0xffff, and as a header is never all zero the sum is not either.
+func (h IP4) GoodCommon() bool {
 	a, b := binary.LittleEndian.Uint64(h), binary.LittleEndian.Uint64(h[8:])
-	s := a>>32 + a&0xffffffff + b>>32 + b&0xffffffff + uint64(binary.LittleEndian.Uint32(h[16:]))
-	s = s>>32 + s&0xffffffff
-	s = s>>16 + s&0xffff
-	s = s>>16 + s&0xffff
-	return uint16(s>>16+s) == 0xffff
+	return (a>>32+a&0xffffffff+b>>32+b&0xffffffff+uint64(binary.LittleEndian.Uint32(h[16:])))%0xffff == 0
 }
 
 // IP4Fields are the fields of a header that differ between packets.

@@ -28,26 +28,21 @@ func (st *state) ip4(b *pkt.Buf, l3 uint16) {
 		return
 	}
 	n := hdr.IP4Len
-	if h[0] != 0x45 {
-		if h.Version() != 4 {
-			st.drop(b, in, inBadVersion)
+	if h[0] == 0x45 {
+		if !h.GoodCommon() {
+			st.drop(b, in, inBadChecksum)
 			return
 		}
-		if n = h.HeaderLen(); n < hdr.IP4Len || n > len(h) {
-			st.drop(b, in, inBadHeader)
-			return
-		}
+	} else if n = st.header4(b, h); n == 0 {
+		return
 	}
 	total, have := h.TotalLen(), int(b.PktLen)-int(l3)
-	switch {
-	case total > have || total < n:
-		st.drop(b, in, inBadLength)
-		return
-	case !h.GoodChecksum():
-		st.drop(b, in, inBadChecksum)
-		return
-	case total < have: // padding of the link
-		st.cut(b, int(l3)+total)
+	if total != have {
+		if total > have || total < n {
+			st.drop(b, in, inBadLength)
+			return
+		}
+		st.cut(b, int(l3)+total) // padding of the link
 	}
 
 	src, dst := binary.NativeEndian.Uint32(h[12:]), binary.NativeEndian.Uint32(h[16:])
@@ -65,6 +60,24 @@ func (st *state) ip4(b *pkt.Buf, l3 uint16) {
 		return
 	}
 	st.ip4Rest(b, h, to.v)
+}
+
+// header4 checks a header that is not of version 4 with 20 bytes, and returns its length;
+// 0 when it has dropped the packet.
+func (st *state) header4(b *pkt.Buf, h hdr.IP4) int {
+	in := &st.count.in[v4]
+	n := h.HeaderLen()
+	switch {
+	case h.Version() != 4:
+		st.drop(b, in, inBadVersion)
+	case n < hdr.IP4Len || n > len(h):
+		st.drop(b, in, inBadHeader)
+	case !h.GoodChecksum():
+		st.drop(b, in, inBadChecksum)
+	default:
+		return n
+	}
+	return 0
 }
 
 // ip4Rest is what becomes of packets that are not simply ours.

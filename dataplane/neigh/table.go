@@ -52,7 +52,7 @@ type Table struct {
 	host    Host
 	entries *mem.Pool[Entry]
 	queues  *mem.Pool[waiting]
-	heads   []uint32 // first entry of each hash bucket
+	heads   []uint32   // first entry of each hash bucket
 	one     []*pkt.Buf // burst of one
 	failed  []*pkt.Buf // packets that are being reported as undeliverable
 	timers  worker.TimerOwner

@@ -1,0 +1,193 @@
+package tcp
+
+import (
+	"unsafe"
+
+	"vpphost/dataplane/hdr"
+	"vpphost/dataplane/ip"
+	"vpphost/dataplane/mem"
+	"vpphost/dataplane/pkt"
+	"vpphost/dataplane/worker"
+)
+
+// A connection in TIME_WAIT is 64 bytes: what it takes to answer a FIN that is sent
+// again, and to tell a new connection between the same ends from an old segment. All
+// last equally long, so they form a queue and share one timer.
+
+// waiter is one of them.
+type waiter struct {
+	local, remote  hdr.Addr
+	lport, rport   uint16
+	sndNxt, rcvNxt hdr.Seq
+	tsRecent       uint32
+	tsOffset       uint32
+	until          tick
+	next, prev     uint32 // in the queue
+}
+
+const _ = uint(64 - unsafe.Sizeof(waiter{}))
+
+const (
+	waitBit   = 1 << 31 // marks a waiter's index in the flow table
+	waitTimer = 1 << 40 // the wheel's value for the queue
+)
+
+func (x *waiter) is(t *tuple) bool {
+	return x.rport == t.rport && x.lport == t.lport && x.remote == t.remote && x.local == t.local
+}
+
+// waits is the queue, oldest first.
+type waits struct {
+	pool        *mem.Pool[waiter]
+	first, last uint32
+	timer       worker.Timer
+}
+
+func (q *waits) init(max int) (err error) {
+	q.pool, err = mem.NewPool[waiter](max)
+	return err
+}
+
+func (q *waits) at(i uint32) *waiter { return q.pool.At(i &^ waitBit) }
+
+func (q *waits) push(i uint32, x *waiter) {
+	x.prev, x.next = q.last, 0
+	if q.last != 0 {
+		q.pool.At(q.last).next = i
+	} else {
+		q.first = i
+	}
+	q.last = i
+}
+
+func (q *waits) remove(x *waiter) {
+	if x.prev != 0 {
+		q.pool.At(x.prev).next = x.next
+	} else {
+		q.first = x.next
+	}
+	if x.next != 0 {
+		q.pool.At(x.next).prev = x.prev
+	} else {
+		q.last = x.prev
+	}
+}
+
+// toTimeWait acknowledges the peer's FIN, remembers c as a waiter and ends it.
+func (s *shard) toTimeWait(i uint32, c *Conn, now int64) {
+	c.set(fAckNow)
+	s.sendOwed(c, now)
+	j, x := s.waits.pool.Alloc()
+	if x == nil || s.cfg.TimeWait <= 0 {
+		if x != nil {
+			s.waits.pool.Free(j)
+		}
+		s.end(i, c, causeNone)
+		return
+	}
+	*x = waiter{local: c.local, remote: c.remote, lport: c.lport, rport: c.rport,
+		sndNxt: c.sndNxt, rcvNxt: c.rcvNxt, tsOffset: c.tsOffset}
+	if c.has(fTS) {
+		x.tsRecent = max(c.tsRecent, 1)
+	}
+	hash := s.t.hasher.Hash(&c.local, &c.remote, c.lport, c.rport)
+	s.flows.Replace(hash, i, j|waitBit)
+	if c.has(fPort) {
+		// The port stays taken by the waiter; the allocator looks into the table.
+		s.ports.Free(s.t.hasher.Hash(&c.local, &c.remote, 0, c.rport), c.lport)
+	}
+	s.startWait(j, x, now)
+	s.end(i, c, causeNone)
+}
+
+// startWait puts x at the end of the queue for 2 MSL.
+func (s *shard) startWait(j uint32, x *waiter, now int64) {
+	x.until = tickAfter(now, int64(s.cfg.TimeWait))
+	s.waits.push(j, x)
+	if s.waits.timer == 0 {
+		s.w.Wheel.Arm(&s.waits.timer, s.waits.at(s.waits.first).until.ns(now), s.timers.User(waitTimer))
+	}
+}
+
+// reap ends the waiters whose time has come.
+func (s *shard) reap(now int64) {
+	s.waits.timer = 0
+	for j := s.waits.first; j != 0; j = s.waits.first {
+		x := s.waits.at(j)
+		if !x.until.due(now) {
+			s.w.Wheel.Arm(&s.waits.timer, x.until.ns(now), s.timers.User(waitTimer))
+			return
+		}
+		s.endWait(j, x)
+	}
+}
+
+func (s *shard) endWait(j uint32, x *waiter) {
+	s.flows.Delete(s.t.hasher.Hash(&x.local, &x.remote, x.lport, x.rport), j|waitBit)
+	s.waits.remove(x)
+	s.waits.pool.Free(j)
+}
+
+// inTimeWait takes a segment for a waiter: RFC 9293 section 3.10.7.4, TIME-WAIT.
+func (s *shard) inTimeWait(i uint32, b *pkt.Buf, t *tuple, hash uint32) {
+	j := i &^ waitBit
+	x, seg := s.waits.at(j), &s.seg
+	if why := seg.parse(b, hdr.Pseudo(&t.local, &t.remote, hdr.ProtoTCP)); why >= 0 {
+		s.count(why)
+		return
+	}
+	s.count(inTimeWait)
+	now := s.w.Now()
+	ts := seg.opt.has&optTS != 0 && x.tsRecent != 0
+	switch {
+	case seg.flags&hdr.RST != 0:
+		return // RFC 1337 section 4, fix F1
+	case seg.flags&(hdr.SYN|hdr.ACK|hdr.FIN) == hdr.SYN:
+		// A new connection, if its SYN is surely newer (RFC 9293 section 3.6.1, MAY-2,
+		// and RFC 6191 section 2).
+		newer := seg.seq.After(x.rcvNxt)
+		if ts {
+			newer = int32(seg.opt.tsVal-x.tsRecent) > 0 || seg.opt.tsVal == x.tsRecent && newer
+		}
+		slot, ok := s.t.listeners.Lookup(&t.local, t.lport)
+		if newer && ok {
+			after := x.sndNxt.Add(1 << 16).Val()
+			s.endWait(j, x)
+			s.count(inSyn)
+			s.passive(t, hash, slot, max(after, 1))
+			return
+		}
+	case seg.flags&hdr.ACK == 0:
+		s.count(inDispatch)
+		return
+	case seg.flags&hdr.FIN != 0:
+		// "Restart the 2 MSL time-wait timeout."
+		if !(ts && int32(seg.opt.tsVal-x.tsRecent) < 0) {
+			s.waits.remove(x)
+			s.startWait(j, x, now)
+		}
+	case seg.length() == 0 && seg.seq == x.rcvNxt:
+		return // acceptable, and there is nothing in it
+	}
+	if !s.limit.allow(now) {
+		s.snt[outUnchallenged]++
+		return
+	}
+	s.ackWait(x, now)
+}
+
+// ackWait acknowledges for a waiter.
+func (s *shard) ackWait(x *waiter, now int64) {
+	var p ip.Path
+	if s.t.net.FindPath(s.w, &x.remote, 0, &p) != nil {
+		return
+	}
+	c := Conn{local: x.local, remote: x.remote, lport: x.lport, rport: x.rport, path: p,
+		tsOffset: x.tsOffset, tsRecent: x.tsRecent}
+	c.pseudo = uint32(hdr.Pseudo(&c.local, &c.remote, hdr.ProtoTCP))
+	var opts []byte
+	if x.tsRecent != 0 {
+		opts = putTS(s.opts[:0], c.tsNow(now), x.tsRecent)
+	}
+	s.lone(&c, hdr.ACK, x.sndNxt, x.rcvNxt, 0, opts)
+}

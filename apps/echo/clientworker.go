@@ -93,7 +93,6 @@ func (cw *clientWorker) start(c *clientConn) {
 // produce fills the session's transmit FIFO as far as the options allow, and
 // finishes the session when nothing is left to do.
 func (cw *clientWorker) produce(s *session.Session, c *clientConn) {
-	r := cw.run
 	tx := cw.sw.Tx(s)
 	if tx == nil {
 		return // no memory now; an acknowledgement frees some

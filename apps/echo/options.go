@@ -1,7 +1,6 @@
 package echo
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -187,9 +186,9 @@ func parseClient(in *cli.Input) (*options, error) {
 	}
 	switch {
 	case timed && fixed:
-		return nil, fmt.Errorf("failed: invalid arguments for a timed run! %w", errConflict)
+		return nil, cli.Usagef("failed: invalid arguments for a timed run! (run-time excludes bytes and test-timeout)")
 	case o.rate != 0 && o.chunk != 0:
-		return nil, fmt.Errorf("failed: can't set fixed tx chunk for a throughput run! %w", errConflict)
+		return nil, cli.Usagef("failed: can't set fixed tx chunk for a throughput run! (throughput excludes max-tx-chunk)")
 	case byDefault:
 		o.runTime = 10 * time.Second
 	}
@@ -207,14 +206,10 @@ func parseClient(in *cli.Input) (*options, error) {
 		return nil, err
 	}
 	if o.ep.Addr.Addr().IsUnspecified() {
-		return nil, fmt.Errorf("%w: the client needs an address to connect to, got `%s'", cli.ErrUsage, uri)
+		return nil, cli.Usagef("the client needs an address to connect to, got `%s'", uri)
 	}
 	return o, nil
 }
-
-// errConflict marks options that exclude each other: the user's error, as an
-// unknown word is.
-var errConflict = errors.New("(run-time excludes bytes and test-timeout; throughput excludes max-tx-chunk)")
 
 func (o *options) legacyBytes(in *cli.Input, shift uint) error {
 	var n uint64
@@ -245,7 +240,7 @@ func (o *options) fifoSize(in *cli.Input, lg *legacy) error {
 func (o *options) reportInterval(in *cli.Input) error {
 	n := uint64(1)
 	if in.Uint(&n) && (n == 0 || n > 86400) {
-		return fmt.Errorf("%w: report-interval takes 1 to 86400 seconds, got `%d'", cli.ErrUsage, n)
+		return cli.Usagef("report-interval takes 1 to 86400 seconds, got `%d'", n)
 	}
 	o.interval = time.Duration(n) * time.Second
 	return nil
@@ -276,13 +271,13 @@ func (o *options) finish(uri string, lg legacy) error {
 		return err
 	}
 	if proto != transport.TCP {
-		return fmt.Errorf("%w: `%s': only tcp is supported", cli.ErrUsage, uri)
+		return cli.Usagef("`%s': only tcp is supported", uri)
 	}
 	if ep.Addr.Port() == 0 {
-		return fmt.Errorf("%w: `%s' has no port", cli.ErrUsage, uri)
+		return cli.Usagef("`%s' has no port", uri)
 	}
 	if ep.Addr.Port() == 65535 && !o.raw {
-		return fmt.Errorf("%w: `%s': the data port above it is out of range", cli.ErrUsage, uri)
+		return cli.Usagef("`%s': the data port above it is out of range", uri)
 	}
 	o.proto, o.ep = proto, ep
 	return nil

@@ -1,0 +1,132 @@
+package echo
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"vpphost/cli"
+)
+
+func TestConfigOnTheWire(t *testing.T) {
+	c := Config{Seq: 7, Test: testBi, Cmd: cmdStart, Sessions: 10, Verbose: 1, RxBuf: defRxBuf,
+		TxBuf: defTxBuf, Writes: defWrites, TotalBytes: 1 << 40, TestBytes: 1}
+	var b [configSize]byte
+	c.marshal(b[:])
+	// What an x86 VPP has in memory: the magic, then the fields of vperf_cfg_t.
+	if !bytes.Equal(b[:4], []byte{0xce, 0xfa, 0xed, 0xfe}) || b[8] != 3 || b[16] != 1 || b[24] != 10 || b[80] != 1 {
+		t.Fatalf("layout differs: % x", b)
+	}
+	var d Config
+	if err := d.unmarshal(b[:]); err != nil || d != c {
+		t.Fatalf("got %+v, %v; want %+v", d, err, c)
+	}
+	b[0] = 0
+	if err := d.unmarshal(b[:]); !errors.Is(err, errBadConfig) {
+		t.Fatalf("a wrong magic was accepted: %v", err)
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add(make([]byte, configSize))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var c Config
+		if c.unmarshal(b) == nil {
+			var again [configSize]byte
+			c.marshal(again[:])
+			var d Config
+			if err := d.unmarshal(again[:]); err != nil || d != c {
+				t.Fatalf("%+v does not survive: %+v, %v", c, d, err)
+			}
+		}
+	})
+}
+
+func TestPatternFindsEveryWrongByte(t *testing.T) {
+	for _, pos := range []uint64{0, 1, 255, 256, 65535, 1 << 33} {
+		b := make([]byte, 70000)
+		fill(b, pos)
+		if b[0] != byte(pos) || b[69999] != byte(pos+69999) {
+			t.Fatalf("the pattern at %d is wrong", pos)
+		}
+		if i := mismatch(b, pos); i != -1 {
+			t.Fatalf("a right pattern differs at %d", i)
+		}
+		for _, at := range []int{0, 1, 7, 255, 256, 65535, 65536, 65791, 69999} {
+			b[at] ^= 0x40
+			if i := mismatch(b, pos); i != at {
+				t.Fatalf("position %d: a wrong byte at %d was found at %d", pos, at, i)
+			}
+			b[at] ^= 0x40
+		}
+		if mismatch(b[1:], pos) != 0 {
+			t.Fatal("a shifted stream was not found")
+		}
+	}
+}
+
+func TestClientOptions(t *testing.T) {
+	for _, c := range []struct {
+		line string
+		ok   func(*options) bool
+	}{
+		{"uri tcp://6.0.1.1/1234", func(o *options) bool {
+			return o.runTime == 10*time.Second && o.interval == time.Second && o.clients == 1 && o.bytes == 0
+		}},
+		{"nclients 4 bytes 2m throughput 32m uri tcp://6.0.1.1:1234", func(o *options) bool {
+			return o.clients == 4 && o.bytes == 2<<20 && o.rate == 4000000 && o.runTime == 0
+		}},
+		{"uri 6.0.1.1/1234 fifo-size 4096 test-timeout 100 no-return mbytes 10000", func(o *options) bool {
+			return o.fifo == 4096<<10 && o.bytes == 10000<<20 && o.timeout == 100*time.Second && !o.echo
+		}},
+		{"uri tcp://6.0.1.1/1234 fifo-size 4096 bytes 1", func(o *options) bool { return o.fifo == 4096 }},
+		{"uri tcp://6.0.1.1/1234 fifo-size 64k gbytes 2", func(o *options) bool { return o.fifo == 64<<10 && o.bytes == 2<<30 }},
+		{"uri tcp://6.0.1.1/1234 echo-bytes", func(o *options) bool { return o.echo && o.bytes == 8192 && o.interval == 0 }},
+		{"report-interval-total 2 run-time 4", func(o *options) bool {
+			return o.total && o.interval == 2*time.Second && o.ep.Addr.String() == "6.0.1.1:1234"
+		}},
+	} {
+		o, err := parseClient(cli.NewInput(c.line))
+		if err != nil || !c.ok(o) {
+			t.Errorf("%s: %+v, %v", c.line, o, err)
+		}
+	}
+	for _, line := range []string{
+		"bogus 3", "uri", "nclients 0", "nclients many", "bytes 0", "run-time 3 bytes 5", "throughput 3m max-tx-chunk 4k",
+		"uri udp://6.0.1.1/1", "uri tcp://6.0.1.1/65535", "uri tcp://0.0.0.0/80", "report-interval 0", "fifo-size 2g", "client-batch 0",
+	} {
+		if o, err := parseClient(cli.NewInput(line)); !errors.Is(err, cli.ErrUsage) {
+			t.Errorf("%s was accepted: %+v, %v", line, o, err)
+		}
+	}
+}
+
+func TestReportLayout(t *testing.T) {
+	var b bytes.Buffer
+	rows := []cli.Result{
+		Connected{2, .004, 500},
+		Row{0, 1, 1410000000, 0, 11.26e9, .742, false, true},
+		Row{1, 2.04, 477e6, 464.86e6, 7.53e9, 0, false, false},
+		Summary{Bytes: 11203163848, Seconds: 8, PerSec: 1400393326, RTT: &RTT{8, .664, .72812, .781}, ruled: true},
+	}
+	for _, r := range rows {
+		if err := r.Text(&b, cli.Layout{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := `2 connections established in 0.00 seconds 500.00/s
+-------------------------------------------------------------
+Interval (s)  Transmitted   Received   Throughput   Roundtrip
+0.0-1.0       1.41G         0             11.26Gb/s    .742ms
+1.0-2.0       477.00M       464.86M        7.53Gb/s   0.000ms
+-------------------------------------------------------------
+.66400ms/.72812ms/.78100ms min/avg/max roundtrip
+11203163848 bytes (10684 mbytes, 10 gbytes) in 8.00 seconds
+1400393326 bytes/second half-duplex
+1.40GB/s half-duplex
+`
+	if got := b.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

@@ -1,0 +1,310 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"vpphost/apps/echo"
+	"vpphost/cli"
+	"vpphost/cli/conf"
+	"vpphost/cli/script"
+	"vpphost/cli/sock"
+	"vpphost/dataplane/dpdk"
+	"vpphost/dataplane/hdr"
+	"vpphost/dataplane/iface"
+	"vpphost/dataplane/ip"
+	"vpphost/dataplane/pkt"
+	"vpphost/dataplane/ports"
+	"vpphost/dataplane/stats"
+	"vpphost/dataplane/trace"
+	"vpphost/dataplane/worker"
+	"vpphost/hoststack/flow"
+	"vpphost/hoststack/session"
+	"vpphost/hoststack/tcp"
+	"vpphost/hoststack/tcp/cc"
+)
+
+// instance is everything that one process runs, from the bottom up. It is built once,
+// in order, and taken apart in the opposite order.
+type instance struct {
+	conf    *conf.Config
+	log     *slog.Logger
+	pool    *dpdk.Pool
+	cores   []int // of the workers, -1 for any
+	workers []*worker.Worker
+	stats   *stats.Set
+	ifs     *iface.Manager
+	tracer  *trace.Tracer
+	ip      *ip.Stack
+	tcp     *tcp.TCP
+	session *session.Layer
+	ports   *ports.Manager
+	reg     *cli.Registry
+	engine  engine
+	server  *sock.Server
+	undo    []func() // how to take it apart
+}
+
+// build makes all parts; no worker runs yet.
+func build(c *conf.Config, log *slog.Logger) (*instance, error) {
+	in := &instance{conf: c, log: log, stats: &stats.Set{}}
+	for _, step := range []func() error{
+		in.tuneRuntime, in.startDPDK, in.makeWorkers, in.makeNetwork, in.makeHostStack, in.makeCommands,
+	} {
+		if err := step(); err != nil {
+			in.close()
+			return nil, err
+		}
+	}
+	return in, nil
+}
+
+// close takes the instance apart.
+func (in *instance) close() {
+	for i := len(in.undo) - 1; i >= 0; i-- {
+		in.undo[i]()
+	}
+	in.undo = nil
+}
+
+// tuneRuntime fits Go's scheduler and garbage collector to threads that never yield:
+// a P for each worker and two for everything else, and few collections of a small heap.
+func (in *instance) tuneRuntime() error {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return fmt.Errorf("read cpu affinity: %w", err)
+	}
+	var allowed []int
+	for cpu := range len(set) * 64 {
+		if set.IsSet(cpu) {
+			allowed = append(allowed, cpu)
+		}
+	}
+	var err error
+	var main int
+	if main, in.cores, err = in.conf.CPU.Place(allowed); err != nil {
+		return err
+	}
+	runtime.GOMAXPROCS(len(in.cores) + 2)
+	debug.SetGCPercent(400)
+	if main >= 0 {
+		return pinProcess(main)
+	}
+	return nil
+}
+
+// pinProcess puts every thread that there is on one core; later ones inherit it. The
+// workers move themselves away.
+func pinProcess(cpu int) error {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return err
+	}
+	var set unix.CPUSet
+	set.Set(cpu)
+	for _, t := range tasks {
+		tid, _ := strconv.Atoi(t.Name())
+		if err := unix.SchedSetaffinity(tid, &set); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("pin to cpu %d: %w", cpu, err)
+		}
+	}
+	return nil
+}
+
+// startDPDK starts EAL and makes the packet buffers.
+func (in *instance) startDPDK() error {
+	d, b := &in.conf.DPDK, &in.conf.Buffers
+	n, room := int(b.PerNUMA), int(b.DataSize)+pkt.Headroom
+	mem := dpdk.MemFor(n, room)
+	for _, mb := range d.SocketMem {
+		mem = max(mem, mb)
+	}
+	var cards []string
+	for _, dev := range d.Devs {
+		cards = append(cards, dev.PCI)
+	}
+	// Huge pages are taken when they are there, and network cards when they are named:
+	// without a word of configuration neither has to be prepared, or is disturbed.
+	huge := !d.NoHugetlb && freeHugeMB() >= mem
+	err := dpdk.Init(dpdk.Config{Hugepages: huge, MemMB: mem, PCI: !d.NoPCI && len(cards) > 0, Allow: cards,
+		Vdevs: d.Vdevs, LogLevel: d.LogLevel, ExtraArgs: d.EALArgs, Stderr: dpdk.LevelErr})
+	if err != nil {
+		return fmt.Errorf("start DPDK: %w", err)
+	}
+	in.pool, err = dpdk.NewPool("buffers", n, room)
+	return err
+}
+
+// freeHugeMB is how much memory there is in free 2 MB pages, in MiB.
+func freeHugeMB() int {
+	b, err := os.ReadFile("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(strings.TrimSpace(string(b)))
+	return n * 2
+}
+
+// makeWorkers makes one worker for each core asked for.
+func (in *instance) makeWorkers() error {
+	for i, cpu := range in.cores {
+		name := fmt.Sprintf("vpp_wk_%d", i)
+		if len(in.cores) == 1 {
+			name = "vpp_main"
+		}
+		w, err := worker.New(worker.Config{Index: i, CPU: cpu, Name: name, Pool: in.pool, Seed: randomSeed(),
+			Sleep: int64(in.conf.Unix.PollSleep), Start: dpdk.ThreadStart, Stop: dpdk.ThreadStop})
+		if err != nil {
+			return err
+		}
+		in.workers = append(in.workers, w)
+	}
+	return nil
+}
+
+func (in *instance) makeNetwork() (err error) {
+	if in.ifs, err = iface.New(in.workers, in.stats); err != nil {
+		return err
+	}
+	in.tracer = trace.New(in.workers, in.ifs)
+	in.ifs.SetTap(in.tracer)
+	if in.ip, err = ip.New(in.workers, in.ifs, in.stats); err != nil {
+		return err
+	}
+	in.ifs.SetInput(in.ip)
+	in.ports = ports.New(in.ifs, in.openers())
+	return nil
+}
+
+func (in *instance) makeHostStack() (err error) {
+	in.session, err = session.New(session.Config{Workers: in.workers, Stats: in.stats, Log: in.log})
+	if err != nil {
+		return err
+	}
+	c, err := in.tcpConfig()
+	if err != nil {
+		return err
+	}
+	in.tcp, err = tcp.New(c, in.ip, in.session.Upper(), flow.NewHasher(randomSeed()), in.workers, in.stats)
+	if err != nil {
+		return err
+	}
+	in.ip.Handle(uint8(hdr.ProtoTCP), in.tcp)
+	in.session.Register(in.tcp)
+	in.tcp.Start()
+	return nil
+}
+
+// tcpConfig is the transport's configuration as startup.conf wants it.
+func (in *instance) tcpConfig() (tcp.Config, error) {
+	t, s := &in.conf.TCP, &in.conf.Session
+	c := tcp.Default()
+	id, err := cc.ByName(t.CCAlgo)
+	if err != nil {
+		return c, err
+	}
+	c.Algorithm, c.MTU, c.InitialCwnd, c.MinUpdate = id, t.MTU, t.InitialCwnd, t.RwndMinUpdate
+	c.MaxRxFIFO, c.MinRxFIFO = t.MaxRxFIFO, t.MinRxFIFO
+	c.NoPacing, c.TSO, c.CsumOffload, c.NoDSACK = t.NoTxPacing, t.TSO, !t.NoCsumOffload, t.NoDSACK
+	c.CloseWait, c.TimeWait, c.FinWait1, c.FinWait2 = t.CloseWait, t.TimeWait, t.FinWait1, t.FinWait2
+	c.LastAck, c.Closing, c.SynRcvd = t.LastAck, t.Closing, t.SynRcvd
+	c.MinPort, c.MaxPort = s.MinSrcPort, s.MaxSrcPort
+	return c, c.Check()
+}
+
+// makeCommands fills the one registry that shell, socket, scripts and tests use.
+func (in *instance) makeCommands() error {
+	in.reg = cli.NewRegistry()
+	in.engine = in.reg
+	for _, cmds := range [][]*cli.Command{
+		echo.Commands(echo.NewServer(in.session), echo.NewClient(in.session)),
+		script.Commands(),
+		iface.Commands(in.ifs), ports.Commands(in.ports), trace.Commands(in.tracer, in.ifs.Words),
+		ip.Commands(in.ip),
+	} {
+		if err := in.reg.Add(cmds...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run starts the workers, the socket and the startup script.
+func (in *instance) run(ctx context.Context) error {
+	for _, w := range in.workers {
+		if err := w.Run(); err != nil {
+			return err
+		}
+		in.undo = append(in.undo, w.Stop)
+	}
+	in.undo = append(in.undo, in.ports.Close)
+	if in.conf.Session.Enable {
+		if err := in.session.Enable(); err != nil {
+			return err
+		}
+	}
+	if err := in.listen(); err != nil {
+		return err
+	}
+	if in.conf.Unix.Exec != "" {
+		if err := script.RunFile(ctx, in.reg, in.conf.Unix.Exec, os.Stdout, cli.Options{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listen opens cli.sock. With the default path a second instance of the same user takes
+// the next free name; a path that was asked for must be free.
+func (in *instance) listen() error {
+	if addr := in.conf.Unix.CLIListen; addr != "" {
+		return in.serve(addr)
+	}
+	first := filepath.Join(userDir(), "cli.sock")
+	for n := 1; ; n++ {
+		path := first
+		if n > 1 {
+			path = filepath.Join(userDir(), fmt.Sprintf("cli-%d.sock", n))
+		}
+		err := in.serve(path)
+		if !errors.Is(err, sock.ErrInUse) || n == 64 {
+			if err == nil && n > 1 {
+				fmt.Fprintf(os.Stderr, "vpphost: %s is another instance's: vppctl -s %s reaches this one\n", first, path)
+			}
+			return err
+		}
+	}
+}
+
+// serve opens the socket of the command line at addr.
+func (in *instance) serve(addr string) error {
+	u := &in.conf.Unix
+	srv := sock.New(sock.Config{Address: addr, Engine: in.engine, Prompt: u.CLIPrompt,
+		HistoryLimit: u.CLIHistoryLimit, LineMode: u.CLILineMode, Log: in.log})
+	if err := srv.Start(); err != nil {
+		return err
+	}
+	if err := in.reg.Add(srv.Commands()...); err != nil {
+		return err
+	}
+	in.undo = append(in.undo, func() { _ = srv.Close() })
+	return nil
+}
+
+func randomSeed() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:])
+	return binary.NativeEndian.Uint64(b[:])
+}

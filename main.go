@@ -1,0 +1,175 @@
+// Command vpphost is a user-space host stack with VPP's command line: a DPDK
+// dataplane, a session layer with TCP, and applications, in one program.
+//
+//	main.go       the command line of the program itself, and its life
+//	instance.go   every layer is made and joined here, from the bottom up
+//	devices.go    the drivers behind "create …"
+//	paths.go      where sockets are when nobody says
+//	daemon.go     going into the background
+//	record.go     unix { log FILE }
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+
+	"vpphost/cli"
+	"vpphost/cli/conf"
+	"vpphost/cli/shell"
+)
+
+//go:embed startup.conf
+var defaultConf string
+
+// Set by the linker.
+var (
+	version = "unknown"
+	built   = "unknown"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+const usage = `vpphost: a user-space host stack with VPP's command line
+
+  vpphost                              start with the built-in configuration: a shell
+  vpphost -c FILE                      start with a configuration file
+  vpphost unix { … } session { … }     the words are the configuration
+
+`
+
+// run is the program; it returns the exit status.
+func run(args []string) int {
+	f := pflag.NewFlagSet("vpphost", pflag.ContinueOnError)
+	f.SetInterspersed(false) // what follows is configuration
+	file := f.StringP("config", "c", "", "read the configuration from `FILE`")
+	interactive := f.BoolP("interactive", "i", false, "as unix { interactive }")
+	check := f.Bool("check-config", false, "read the configuration, say what is wrong, and exit")
+	showVersion := f.BoolP("version", "v", false, "print the version and exit")
+	configHelp := f.Bool("help-config", false, "list the sections and keys of the configuration and exit")
+	f.Usage = func() { fmt.Print(usage, "Options:\n", f.FlagUsages()) }
+	switch err := f.Parse(args); {
+	case errors.Is(err, pflag.ErrHelp):
+		return 0
+	case err != nil:
+		return complain(err, 2)
+	case *showVersion:
+		fmt.Printf("vpphost v%s built at %s\n", version, built)
+		return 0
+	case *configHelp:
+		return complain(conf.WriteHelp(os.Stdout), 1)
+	}
+
+	c, warnings, err := readConfig(*file, f.Args())
+	for _, w := range warnings {
+		fmt.Fprintln(os.Stderr, "warning:", w)
+	}
+	if err != nil {
+		return complain(err, 1)
+	}
+	if *interactive {
+		c.Unix.Interactive = true
+	}
+	if *check {
+		fmt.Println("the configuration is good")
+		return 0
+	}
+	if !c.Unix.Interactive && !c.Unix.NoDaemon && !c.Unix.NoSyslog && !isDaemon() {
+		return complain(daemonize(), 1)
+	}
+	return serve(c)
+}
+
+func complain(err error, status int) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, "vpphost:", err)
+	return status
+}
+
+// readConfig reads the file, else the words, else what is built in.
+func readConfig(file string, words []string) (*conf.Config, []conf.Warning, error) {
+	switch {
+	case file != "":
+		return conf.Load(file)
+	case len(words) > 0:
+		return conf.ParseWords(words)
+	}
+	return conf.Parse("built-in startup.conf", defaultConf)
+}
+
+// serve runs an instance until its shell or a signal ends it.
+func serve(c *conf.Config) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if !c.Unix.Interactive {
+		var stopInt context.CancelFunc
+		ctx, stopInt = signal.NotifyContext(ctx, os.Interrupt)
+		defer stopInt()
+	}
+	log, err := newLog(c)
+	if err != nil {
+		return complain(err, 1)
+	}
+	in, err := build(c, log)
+	if err != nil {
+		return complain(err, 1)
+	}
+	defer in.close()
+	if err := in.run(ctx); err != nil {
+		return complain(err, max(1, cli.ExitStatus(err)))
+	}
+	ready()
+	if !c.Unix.Interactive {
+		<-ctx.Done()
+		return 0
+	}
+	return in.console(ctx)
+}
+
+// console is the shell on standard input; its end is the program's.
+func (in *instance) console(ctx context.Context) int {
+	u := &in.conf.Unix
+	sc := shell.Config{Engine: in.engine, Prompt: u.CLIPrompt, HistoryLimit: u.CLIHistoryLimit,
+		HistoryFile: shell.DefaultHistoryFile(), NoPager: u.CLINoPager || u.CLIPagerLimit == 0,
+		PagerLimit: u.CLIPagerLimit, Color: !u.NoColor && os.Getenv("NO_COLOR") == ""}
+	if !u.NoBanner {
+		sc.Banner = shell.Banner + shell.Hint
+	}
+	status, err := shell.Run(ctx, sc)
+	if err != nil {
+		return complain(err, 1)
+	}
+	return status
+}
+
+// levels are VPP's log levels; slog has fewer.
+var levels = map[string]slog.Level{
+	"emerg": slog.LevelError, "alert": slog.LevelError, "crit": slog.LevelError, "error": slog.LevelError, "err": slog.LevelError,
+	"warn": slog.LevelWarn, "notice": slog.LevelInfo, "info": slog.LevelInfo, "debug": slog.LevelDebug,
+}
+
+// newLog writes to standard error; a shell's terminal sees warnings and errors only.
+func newLog(c *conf.Config) (*slog.Logger, error) {
+	level, ok := levels[c.Logging.Level]
+	if !ok {
+		return slog.New(slog.NewTextHandler(io.Discard, nil)), nil // disabled
+	}
+	if c.Unix.Interactive {
+		level = max(level, slog.LevelWarn)
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
+}
+
+// commandLine is how the program was started, for "show version cmdline".
+func commandLine() string { return strings.Join(os.Args, " ") }

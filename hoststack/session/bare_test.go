@@ -1,0 +1,15 @@
+package session
+
+import (
+	"vpphost/dataplane/worker"
+	"vpphost/hoststack/transport"
+)
+
+func (b *bareTransport) Send(*worker.Worker, transport.Conn, int) transport.Sent {
+	b.sends++
+	return transport.Sent{}
+}
+func (b *bareTransport) RxSpace(*worker.Worker, transport.Conn)   {}
+func (b *bareTransport) Close(*worker.Worker, transport.Conn)     {}
+func (b *bareTransport) Reset(*worker.Worker, transport.Conn)     {}
+func (b *bareTransport) HalfClose(*worker.Worker, transport.Conn) {}

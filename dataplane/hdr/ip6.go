@@ -76,7 +76,7 @@ type Ext struct {
 //
 // The walk ends at the first header that is not an extension. It also ends after
 // a fragment header whose offset is not zero: what follows is in the middle of
-// something.
+// something. Where the slice is shorter than the packet, it ends with the slice.
 type Exts struct {
 	Ext
 	Proto uint8 // type of what starts at End
@@ -87,7 +87,9 @@ type Exts struct {
 }
 
 // Exts starts a walk. It needs Valid.
-func (h IP6) Exts() Exts { return Exts{h: h[:h.TotalLen()], Proto: h.Next(), End: IP6Len} }
+func (h IP6) Exts() Exts {
+	return Exts{h: h[:min(len(h), h.TotalLen())], Proto: h.Next(), End: IP6Len}
+}
 
 // IsExt tells whether an IPv6 next header value names an extension header that
 // Exts walks over.

@@ -132,13 +132,7 @@ func (st *state) classify6(a *hdr.Addr) verdict {
 // delivers what follows them.
 func (st *state) extensions(b *pkt.Buf, h hdr.IP6) {
 	local := &st.count.local[v6]
-	if b.NbSegs != 1 {
-		if b = st.single(b, local); b == nil {
-			return
-		}
-		h = hdr.IP6(b.At(b.L3))
-	}
-	x := h.Exts()
+	x := h.Exts() // of a packet of several buffers, in the first
 	for n := 0; x.Next(); n++ {
 		ext := h[x.Off:][:x.Len]
 		if n == maxExts {
@@ -175,12 +169,8 @@ func (st *state) extensions(b *pkt.Buf, h hdr.IP6) {
 			return
 		}
 	}
-	switch {
-	case x.Bad:
+	if x.Bad {
 		st.drop(b, local, localBadExtension)
-		return
-	case x.Proto == hdr.NoNext:
-		st.drop(b, local, localNoNextHeader)
 		return
 	}
 	b.L4, b.L4Len, b.Proto = b.L3+uint16(x.End), uint16(h.TotalLen()-x.End), x.Proto

@@ -34,6 +34,10 @@ func (st *state) local(b *pkt.Buf, v int) {
 }
 
 func (st *state) unknownProtocol(b *pkt.Buf, v int) {
+	if v == v6 && b.Proto == hdr.NoNext {
+		st.drop(b, &st.count.local[v6], localNoNextHeader)
+		return
+	}
 	st.count.local[v].inc(localUnknownProto)
 	if v == v4 {
 		st.icmpError(b, protoUnreachable, 0)

@@ -33,6 +33,9 @@ func NewCache(p Pool) (*Cache, error) {
 // Pool is what the cache draws from.
 func (c *Cache) Pool() Pool { return c.pool }
 
+// Len is how many free buffers the cache holds.
+func (c *Cache) Len() int { return c.n }
+
 // Get returns a fresh buffer, or nil when the pool is exhausted. The caller
 // owns it.
 func (c *Cache) Get() *Buf {

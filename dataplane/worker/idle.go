@@ -42,9 +42,9 @@ type idler struct {
 	lastWork int64
 	nap      int64
 	sleeping atomic.Bool
-	kicked   atomic.Bool // Wake was called since the last sleep
-	Slept    uint64      // ns asleep
-	Naps     uint64
+	kicked   atomic.Bool   // Wake was called since the last sleep
+	requests atomic.Uint64 // times that somebody woke a sleeping worker
+	count    Sleeps
 }
 
 func (d *idler) init(mode IdleMode, every int64) error {
@@ -85,8 +85,25 @@ func (w *Worker) SetIdle(mode IdleMode, every int64) {
 	w.idle.mode, w.idle.every = mode, every
 }
 
+// Sleeps count how a worker has slept.
+type Sleeps struct {
+	Naps     uint64 `json:"naps"`
+	Ns       uint64 `json:"ns"`
+	TimedOut uint64 `json:"timedOut"` // naps that nothing ended early
+	ByDevice uint64 `json:"byDevice"` // ended by a device's descriptor
+	ByWake   uint64 `json:"byWake"`   // ended by a letter or Wake
+}
+
+func (s *Sleeps) sub(o *Sleeps) {
+	s.Naps -= o.Naps
+	s.Ns -= o.Ns
+	s.TimedOut -= o.TimedOut
+	s.ByDevice -= o.ByDevice
+	s.ByWake -= o.ByWake
+}
+
 // Sleeping is how often and how long, in ns, the worker has slept.
-func (w *Worker) Sleeping() (naps uint64, ns uint64) { return w.idle.Naps, w.idle.Slept }
+func (w *Worker) Sleeping() (naps uint64, ns uint64) { return w.idle.count.Naps, w.idle.count.Ns }
 
 // rest is called after every Step with the work it found; it returns true when
 // it slept.
@@ -132,16 +149,17 @@ func (d *idler) sleep(w *Worker, ns int64) {
 		var ev [8]unix.EpollEvent
 		ts := unix.NsecToTimespec(ns)
 		n, err := epollPwait2(d.epfd, ev[:], &ts)
+		woken := false
 		if err == nil {
 			for _, e := range ev[:n] {
 				if e.Fd == int32(d.wakefd) {
 					var b [8]byte
 					_, _ = unix.Read(d.wakefd, b[:])
+					woken = true
 				}
 			}
 		}
-		d.Slept += uint64(w.clock() - t)
-		d.Naps++
+		d.count.add(w.clock()-t, n, woken)
 	}
 	d.sleeping.Store(false)
 }
@@ -159,8 +177,23 @@ func (w *Worker) Wake() {
 // Idle is what SetIdle, or the configuration, has chosen.
 func (w *Worker) Idle() (mode IdleMode, every int64) { return w.idle.mode, w.idle.every }
 
+// add counts one nap: its length and how many descriptors ended it.
+func (s *Sleeps) add(ns int64, ready int, woken bool) {
+	s.Naps++
+	s.Ns += uint64(ns)
+	switch {
+	case woken:
+		s.ByWake++
+	case ready > 0:
+		s.ByDevice++
+	default:
+		s.TimedOut++
+	}
+}
+
 func (d *idler) wake() {
 	if d.sleeping.Load() {
+		d.requests.Add(1)
 		var one [8]byte
 		binary.NativeEndian.PutUint64(one[:], 1)
 		_, _ = unix.Write(d.wakefd, one[:])

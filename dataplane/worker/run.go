@@ -23,6 +23,7 @@ func (w *Worker) loop(ready chan<- error) {
 		ready <- err
 		return
 	}
+	w.tid.Store(int32(unix.Gettid()))
 	if w.cfg.Start != nil {
 		w.cfg.Start()
 	}

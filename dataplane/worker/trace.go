@@ -54,9 +54,11 @@ func (w *Worker) Trace(b *pkt.Buf, n *TraceNode, off uint16, args ...uint64) {
 	w.tracer.Add(w, b, n, off, a)
 }
 
-// TraceDrop reports that node drops b, and why, before it is freed: to the trace and to
-// "pcap trace drop". The strings must be constants.
+// TraceDrop reports that node drops b, and why, before it is freed: to the trace, to
+// "pcap trace drop" and to the drop rate of "show runtime". The strings must be
+// constants.
 func (w *Worker) TraceDrop(b *pkt.Buf, node, why string) {
+	w.drops++
 	if w.tracer != nil {
 		w.tracer.Drop(w, b, node, why)
 	}

@@ -40,11 +40,14 @@ func (f NodeFunc) Step(w *Worker, now int64) int { return f(w, now) }
 // measured on one Step in ClockSample and to be multiplied by it.
 type NodeStats struct {
 	Name    string `json:"name"`
-	Calls   uint64 `json:"calls"`   // Steps in which it did something
-	Vectors uint64 `json:"vectors"` // packets or events handled
-	Clocks  uint64 `json:"clocks"`  // ns spent in measured Steps
-	Sampled uint64 `json:"sampled"` // vectors handled in measured Steps
-	Max     uint64 `json:"max"`     // largest vector
+	Calls   uint64 `json:"calls"`     // Steps in which it did something
+	Vectors uint64 `json:"vectors"`   // packets or events handled
+	Clocks  uint64 `json:"clocks"`    // ns spent in measured Steps
+	Sampled uint64 `json:"sampled"`   // vectors handled in measured Steps
+	Max     uint64 `json:"max"`       // largest vector
+	MaxNs   uint64 `json:"maxClocks"` // longest measured Step of the node, ns
+	AtMax   uint64 `json:"atMax"`     // vectors handled in it
+	Phase   Phase  `json:"-"`
 }
 
 // ClockSample is how many Steps pass between two whose nodes are timed.
@@ -83,7 +86,9 @@ type Worker struct {
 
 	now    int64
 	steps  uint64
+	drops  uint64 // packets reported by TraceDrop
 	cfg    Config
+	base   baseline
 	phases [nPhases][]*node
 	rand   uint64
 
@@ -97,6 +102,7 @@ type Worker struct {
 	Stalls   Stalls
 	running  atomic.Bool
 	stopping atomic.Bool
+	tid      atomic.Int32 // of the thread, 0 while there is none
 	done     chan struct{}
 }
 
@@ -116,6 +122,7 @@ func New(cfg Config) (*Worker, error) {
 	}
 	w := &Worker{Index: cfg.Index, Name: cfg.Name, CPU: cfg.CPU, Bufs: bufs, cfg: cfg,
 		burst: burst, rand: cfg.Seed*2 + 1, done: make(chan struct{})}
+	w.base.now = w.clock()
 	if err := w.Wheel.init(); err != nil {
 		return nil, err
 	}
@@ -152,7 +159,7 @@ func (w *Worker) Burst() []*pkt.Buf { return w.burst }
 func (w *Worker) Add(p Phase, name string, n Node) *Added {
 	// A copy: the phase may be in the middle of being walked.
 	list := append([]*node(nil), w.phases[p]...)
-	x := &node{n: n, stats: NodeStats{Name: name}}
+	x := &node{n: n, stats: NodeStats{Name: name, Phase: p}}
 	w.phases[p] = append(list, x)
 	return &Added{phase: p, n: x}
 }
@@ -183,16 +190,6 @@ func (w *Worker) Nodes() []NodeStats {
 		}
 	}
 	return out
-}
-
-// ClearNodes zeroes the node counters and the stall histogram.
-func (w *Worker) ClearNodes() {
-	for _, ph := range w.phases {
-		for _, n := range ph {
-			n.stats = NodeStats{Name: n.stats.Name}
-		}
-	}
-	w.Stalls = Stalls{}
 }
 
 // Step makes one turn at time now and returns how much work there was.
@@ -228,6 +225,9 @@ func (w *Worker) timedPhases() (work int) {
 				n.count(v)
 				n.stats.Clocks += uint64(u - t)
 				n.stats.Sampled += uint64(v)
+				if uint64(u-t) > n.stats.MaxNs {
+					n.stats.MaxNs, n.stats.AtMax = uint64(u-t), uint64(v)
+				}
 				work += v
 			}
 			t = u

@@ -233,6 +233,7 @@ func (in *instance) makeCommands() error {
 		script.Commands(),
 		iface.Commands(in.ifs), ports.Commands(in.ports), trace.Commands(in.tracer, in.ifs.Words),
 		ip.Commands(in.ip),
+		worker.Commands(in.workers), stats.Commands(in.stats, in.workers), {worker.VersionCommand(about())},
 	} {
 		if err := in.reg.Add(cmds...); err != nil {
 			return err

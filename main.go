@@ -18,7 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
+	"runtime"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -26,6 +26,7 @@ import (
 	"vpphost/cli"
 	"vpphost/cli/conf"
 	"vpphost/cli/shell"
+	"vpphost/dataplane/worker"
 )
 
 //go:embed startup.conf
@@ -63,7 +64,8 @@ func run(args []string) int {
 	case err != nil:
 		return complain(err, 2)
 	case *showVersion:
-		fmt.Printf("vpphost v%s built at %s\n", version, built)
+		b := about()
+		fmt.Println(b.Line())
 		return 0
 	case *configHelp:
 		return complain(conf.WriteHelp(os.Stdout), 1)
@@ -171,5 +173,7 @@ func newLog(c *conf.Config) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
 }
 
-// commandLine is how the program was started, for "show version cmdline".
-func commandLine() string { return strings.Join(os.Args, " ") }
+// about is what "show version" and --version tell.
+func about() worker.Build {
+	return worker.Build{Program: "vpphost", Version: version, Date: built, Compiler: runtime.Version()}
+}

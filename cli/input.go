@@ -57,7 +57,7 @@ func (in *Input) Expect(what string) error {
 // one first: "ip6" before "ip".
 func (in *Input) Match(keyword string) bool {
 	rest := in.rest
-	for i := 0; keyword != ""; i++ {
+	for keyword != "" {
 		var word string
 		if word, keyword = cutWord(keyword); word == "" {
 			break
@@ -175,8 +175,8 @@ func isNumber(s string) bool {
 	return delimited(s[i:])
 }
 
-// cutWord splits s after its first word. s must not begin with a blank. The word is
-// empty when s is, or begins with a brace.
+// cutWord drops blanks and splits s after its first word. The word is empty when
+// nothing is left, or when s begins with a brace.
 func cutWord(s string) (word, after string) {
 	s = trimLeft(s)
 	for i := 0; i < len(s); i++ {

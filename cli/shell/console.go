@@ -72,9 +72,9 @@ func (c *console) raw() error {
 	return c.set(&t)
 }
 
-// running is the mode while a command runs. Ctrl-C raises SIGINT. What is typed
-// ahead is kept unread and unechoed for the next prompt, which is why ICANON stays
-// off: line discipline would eat Backspace and Ctrl-D.
+// running is the mode while a command runs. Ctrl-C raises SIGINT, and drops what was
+// typed ahead. Otherwise that is kept unread and unechoed for the next prompt, which
+// is why ICANON stays off: the line discipline would eat Backspace and Ctrl-D.
 func (c *console) running() error {
 	t := c.saved
 	t.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON
@@ -129,6 +129,10 @@ func (c *console) typedAhead() bool {
 	n, _ := unix.Poll([]unix.PollFd{{Fd: int32(c.in), Events: unix.POLLIN}}, 0)
 	return n > 0
 }
+
+// forget drops what was typed ahead, as the terminal does itself at Ctrl-C with what
+// was not read yet.
+func (c *console) forget() { c.pending = nil }
 
 // readKey waits for a key. It returns errWoken after wake, io.EOF when the
 // terminal is gone.

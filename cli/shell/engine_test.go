@@ -99,7 +99,7 @@ func (fakeEngine) Exec(ctx context.Context, line string, out io.Writer, o cli.Op
 	case "show":
 		fmt.Fprintf(out, "did <%s>\n", line)
 	default:
-		return fmt.Errorf("unknown input `%s': %w", line, cli.ErrUsage)
+		return cli.Usagef("unknown input `%s'", line)
 	}
 	return nil
 }
@@ -112,6 +112,9 @@ func TestMain(m *testing.M) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
 	defer stop()
+	if os.Getenv("SHELL_TEST_NOHUP") != "" {
+		signal.Ignore(unix.SIGHUP) // the hang-up has to be seen by reading
+	}
 	status, err := Run(ctx, Config{
 		Engine: fakeEngine{}, Prompt: "vpp#", Banner: Banner + Hint,
 		HistoryLimit: 50, HistoryFile: os.Getenv("SHELL_TEST_HISTORY"),

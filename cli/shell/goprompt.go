@@ -72,13 +72,24 @@ type editor struct {
 	// Read's own.
 	fresh   bool  // no key was handed over since Input began
 	queue   []key // to hand over before the next key is read
-	cycling bool  // Tab is walking through the pop-up
+	tabs    tabs  // what the last Tab did
 	pasting bool  // between the marks of pasted text
 	leave   error // why Input has to end
 	row     int   // where the cursor was when the window was resized
 
 	turn turn
 }
+
+// tabs is what Tab is about. As in VPP's shell the first Tab completes what is
+// certain and otherwise leaves the candidates to be read; typing on narrows them.
+// Only Tab after Tab walks through the pop-up.
+type tabs uint8
+
+const (
+	tabNone tabs = iota
+	tabListed
+	tabCycling
+)
 
 func newEditor(ctx context.Context, con *console, cfg *Config, h *history) *editor {
 	e := &editor{con: con, ctx: ctx, prefix: cfg.Prompt, history: h, words: cfg.Engine.Complete}
@@ -259,20 +270,17 @@ func (e *editor) next() key {
 
 // translate makes of a key what go-prompt shall see; empty for nothing.
 func (e *editor) translate(k key) key {
-	cycling := e.cycling
-	e.cycling = false
+	tabs := e.tabs
+	e.tabs = tabNone
 	switch {
 	case k == keyPaste || k == keyPasteEnd:
 		e.pasting = k == keyPaste
 	case k == keyTab && e.pasting:
 		return " "
 	case k == keyTab:
-		return e.tab(cycling)
-	case k == keyBackTab:
-		e.cycling = true
-		return k
-	case (k == keyUp || k == keyDown) && cycling:
-		e.cycling = true
+		return e.tab(tabs)
+	case k == keyBackTab, (k == keyUp || k == keyDown) && tabs == tabCycling:
+		e.tabs = tabCycling
 		return k
 	case k == keyCtrlR || k == keyCtrlS:
 		e.queue = e.search(k)
@@ -304,21 +312,20 @@ func (e *editor) text(k key) key {
 }
 
 // tab completes what is certain, and else walks through the pop-up.
-func (e *editor) tab(cycling bool) key {
-	if !cycling && e.before != "" {
+func (e *editor) tab(last tabs) key {
+	if last == tabNone && e.before != "" {
 		add := extend(lastWord(e.before), e.suggested)
 		if strings.HasPrefix(e.after, " ") {
 			add = strings.TrimSuffix(add, " ")
 		}
-		if add != "" {
-			return key(add)
-		}
 		if len(e.suggested) == 0 {
 			io.WriteString(e.con, "\a")
-			return ""
+		} else if add == "" {
+			e.tabs = tabListed
 		}
+		return key(add)
 	}
-	e.cycling = e.before != ""
+	e.tabs = tabCycling
 	return keyTab
 }
 

@@ -51,6 +51,7 @@ const Banner = `
   \ V /  | |_) || |_) || | | || (_) |\__ \| |_
    \_/   | .__/ | .__/ |_| |_| \___/ |___/ \__|
          |_|    |_|
+
 `
 
 // Hint follows the banner.
@@ -139,7 +140,7 @@ func (s *session) loop(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		if strings.TrimSpace(line) == "" {
+		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
 		s.remember(line)
@@ -178,6 +179,11 @@ func (s *session) exec(ctx context.Context, line string) error {
 			io.WriteString(s.con, "^C\n")
 			cancel()
 		case <-ctx.Done():
+		}
+	}()
+	defer func() {
+		if ctx.Err() != nil {
+			s.con.forget() // the lines that were pasted behind this one
 		}
 	}()
 	if err := s.con.running(); err != nil {

@@ -213,12 +213,18 @@ func (c *Client) wake() {
 var errStopped = errors.New("stopped")
 
 // lost is the error when the connection ended under way; it is net.ErrClosed.
-func lost(err error) error {
-	if err == io.EOF || errors.Is(err, net.ErrClosed) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
-		return fmt.Errorf("connection lost: %w", net.ErrClosed)
+func lost(err error) error { return &lostError{err} }
+
+type lostError struct{ cause error }
+
+func (e *lostError) Error() string {
+	if e.cause == io.EOF || errors.Is(e.cause, net.ErrClosed) {
+		return "connection lost"
 	}
-	return fmt.Errorf("connection lost: %w: %w", net.ErrClosed, err)
+	return "connection lost: " + plain(e.cause).Error()
 }
+func (e *lostError) Is(target error) bool { return target == net.ErrClosed }
+func (e *lostError) Unwrap() error        { return e.cause }
 
 func (c *Client) send(kind byte, v any) error {
 	c.conn.SetWriteDeadline(time.Now().Add(greetTime))

@@ -39,6 +39,9 @@ type Config struct {
 	MaxClients int
 }
 
+// byeTime is how long a client may take to close its end.
+const byeTime = 2 * time.Second
+
 // negotiationTime is how long a client may take to tell its terminal type.
 const negotiationTime = time.Second
 
@@ -268,6 +271,19 @@ func (c *client) serve() {
 	}
 	c.out.end(linger)
 	<-c.out.done
+	c.bye()
+}
+
+// bye ends the connection so that the client reads all that was sent to it. The
+// stock vppctl may send quit more than once, and a write to a closed socket would
+// kill it while there is still something to read.
+func (c *client) bye() {
+	half, ok := c.conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.srv.ctx.Err() != nil {
+		return
+	}
+	c.conn.SetReadDeadline(time.Now().Add(byeTime))
+	io.Copy(io.Discard, c.conn)
 }
 
 // negotiate finds out what the client is.

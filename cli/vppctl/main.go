@@ -65,7 +65,7 @@ func run(args []string) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGHUP)
 	defer stop()
-	client, err := connect(ctx, o.socket)
+	client, err := connect(ctx, o.socket, sockets())
 	if err != nil {
 		return fail(err, statusNoConnection)
 	}
@@ -159,13 +159,14 @@ func trusted(dir string, uid int) bool {
 	return err == unix.ENOENT || err == nil && int(st.Uid) == uid && st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
-// connect connects to the given socket, or to the first where somebody listens.
-func connect(ctx context.Context, socket string) (*sock.Client, error) {
+// connect connects to the given socket, or to the first of a list where somebody
+// listens.
+func connect(ctx context.Context, socket string, list []string) (*sock.Client, error) {
 	if socket != "" {
 		return sock.Dial(ctx, socket)
 	}
 	var denied error
-	for _, path := range sockets() {
+	for _, path := range list {
 		client, err := sock.Dial(ctx, path)
 		switch {
 		case err == nil:

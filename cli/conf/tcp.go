@@ -29,7 +29,7 @@ type TCP struct {
 func defaultTCP() TCP {
 	return TCP{
 		CCAlgo: "cubic", MaxRxFIFO: 32 << 20, MinRxFIFO: 4 << 10, RwndMinUpdate: 1,
-		CloseWait: 2 * time.Second, TimeWait: 10 * time.Second,
+		CloseWait: 60 * time.Second, TimeWait: 10 * time.Second,
 		FinWait1: 60 * time.Second, FinWait2: 30 * time.Second,
 		LastAck: 30 * time.Second, Closing: 30 * time.Second, SynRcvd: 60 * time.Second,
 	}
@@ -48,7 +48,7 @@ func (t *TCP) section() Section {
 		{"tso", "", "let devices cut large segments", turnOn(&t.TSO)},
 		{"no-csum-offload", "", "complete checksums in software", turnOn(&t.NoCsumOffload)},
 		{"no-dsack", "", "ignore duplicate SACKs", turnOn(&t.NoDSACK)},
-		{"closewait-time", "<seconds>", "longest CLOSE_WAIT after the application closed (2)", wait(&t.CloseWait)},
+		{"closewait-time", "<seconds>", "longest CLOSE_WAIT after the application closed (60)", wait(&t.CloseWait)},
 		{"timewait-time", "<seconds>", "TIME_WAIT (10)", wait(&t.TimeWait)},
 		{"finwait1-time", "<seconds>", "longest FIN_WAIT_1 (60)", wait(&t.FinWait1)},
 		{"finwait2-time", "<seconds>", "longest FIN_WAIT_2 (30)", wait(&t.FinWait2)},

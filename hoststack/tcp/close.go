@@ -92,13 +92,14 @@ func (m *machine) limitState(c *Conn, now int64) {
 		d = time.Duration(synTimeout)
 	case SynRcvd:
 		d = m.cfg.SynRcvd
-	case Established, FinWait1:
-		if c.has(fFinPending) {
-			d = m.cfg.FinWait1
-		}
-	case CloseWait:
-		if c.has(fFinPending) {
+	case Established, FinWait1, CloseWait:
+		// After a half-close the application can give up itself, and a peer that does
+		// not read but answers may take as long as it wants (RFC 9293 section 3.8.6.1,
+		// MUST-37). What is sent in vain has a limit of its own (maxTries).
+		if c.has(fClosed) && c.state == CloseWait {
 			d = m.cfg.CloseWait
+		} else if c.has(fClosed) {
+			d = m.cfg.FinWait1
 		}
 	case LastAck:
 		d = m.cfg.LastAck

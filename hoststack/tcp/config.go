@@ -32,11 +32,10 @@ type Config struct {
 	// NoDSACK takes no notice of duplicate SACK reports (no-dsack).
 	NoDSACK bool
 
-	// How long a connection may stay in a state. FIN_WAIT_1 and CLOSE_WAIT are
-	// counted from the application's close, anew whenever the peer acknowledges
-	// something; FIN_WAIT_2 only when the application has closed both directions.
-	// A peer that only half-closes may be answered for as long as it takes
-	// (RFC 9293 knows no limit for CLOSE_WAIT before the application closes).
+	// How long a connection may stay in a state. FIN_WAIT_1, FIN_WAIT_2 and CLOSE_WAIT
+	// are limited only when the application has closed both directions, the first and
+	// the last anew whenever the peer answers. RFC 9293 knows no limit: an application
+	// that has half-closed, or answers a peer that has, may take as long as it wants.
 	CloseWait, TimeWait, FinWait1, FinWait2, LastAck, Closing, SynRcvd time.Duration
 
 	// Backlog is how many connections of one listener may be half open on one
@@ -52,7 +51,9 @@ type Config struct {
 func Default() Config {
 	return Config{
 		MaxRxFIFO: 32 << 20, MinRxFIFO: 4 << 10, MinUpdate: 1, CsumOffload: true,
-		CloseWait: 2 * time.Second, TimeWait: 10 * time.Second, FinWait1: 60 * time.Second,
+		// VPP's 2 s of CLOSE_WAIT lose what the application wrote before it closed when
+		// the path fails for a moment.
+		CloseWait: 60 * time.Second, TimeWait: 10 * time.Second, FinWait1: 60 * time.Second,
 		FinWait2: 30 * time.Second, LastAck: 30 * time.Second, Closing: 30 * time.Second,
 		SynRcvd: 60 * time.Second,
 		Backlog: 4096, MaxConns: 1 << 21, MinPort: 1024, MaxPort: 65535,

@@ -252,6 +252,7 @@ func (m *machine) enterPersist(c *Conn, now int64) {
 // leavePersist looks at the window that an ACK has brought.
 func (m *machine) leavePersist(c *Conn, now int64) {
 	c.tries = 0
+	m.progress(c, now)
 	if c.wndRoom() > 0 {
 		m.out.events |= evTx // send starts the timer again if it is still too little
 	}

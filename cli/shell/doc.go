@@ -24,7 +24,7 @@
 // Who owns what. Run owns the terminal from its start to its end and puts it back
 // as it found it. At the prompt the terminal is raw. While a command runs it is
 // not: Ctrl-C is SIGINT again, which Run turns into a cancelled context. Run
-// therefore owns SIGINT while a command runs; Ctrl-Z and Ctrl-\ are switched off,
+// therefore owns SIGINT from beginning to end; Ctrl-Z and Ctrl-\ are switched off,
 // because they would stop the packet path or kill it. SIGTERM stays with the
 // caller, who ends Run by cancelling the context given to it.
 //

@@ -26,6 +26,12 @@ func runPlain(ctx context.Context, cfg *Config) (status int, err error) {
 	in, isFile := cfg.In.(*os.File)
 	typed := isFile && term.IsTerminal(int(in.Fd()))
 	lines := readLines(ctx, cfg.In)
+	var interrupts chan os.Signal // SIGINT; of a terminal only
+	if typed {
+		interrupts = make(chan os.Signal, 1)
+		signal.Notify(interrupts, unix.SIGINT)
+		defer signal.Stop(interrupts)
+	}
 	fail := func(err error) {
 		cli.WriteError(cfg.Err, err, cli.Options{JSON: cfg.JSON})
 		if status == 0 {
@@ -39,6 +45,9 @@ func runPlain(ctx context.Context, cfg *Config) (status int, err error) {
 		var l plainLine
 		select {
 		case l = <-lines:
+		case <-interrupts:
+			io.WriteString(cfg.Out, "\n")
+			continue
 		case <-ctx.Done():
 			return status, nil
 		}
@@ -46,7 +55,7 @@ func runPlain(ctx context.Context, cfg *Config) (status int, err error) {
 		switch {
 		case l.err == nil && (text == "" || strings.HasPrefix(text, "#")):
 		case l.err == nil:
-			err := execPlain(ctx, cfg, text, typed)
+			err := execPlain(ctx, cfg, text, interrupts)
 			switch {
 			case errors.Is(err, cli.ErrQuit), ctx.Err() != nil:
 				return status, nil
@@ -65,17 +74,18 @@ func runPlain(ctx context.Context, cfg *Config) (status int, err error) {
 	}
 }
 
-// execPlain runs a line; at a terminal Ctrl-C cancels it.
-func execPlain(ctx context.Context, cfg *Config, line string, typed bool) error {
-	if typed {
-		var stop context.CancelFunc
-		ctx, stop = signal.NotifyContext(ctx, unix.SIGINT)
-		defer stop()
-	}
-	return cfg.Engine.Exec(ctx, line, cfg.Out, cli.Options{
-		JSON:    cfg.JSON,
-		Session: cfg.Session,
-	})
+// execPlain runs a line; an interrupt cancels it.
+func execPlain(ctx context.Context, cfg *Config, line string, interrupts <-chan os.Signal) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-interrupts:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return cfg.Engine.Exec(ctx, line, cfg.Out, cli.Options{JSON: cfg.JSON, Session: cfg.Session})
 }
 
 type plainLine struct {

@@ -104,6 +104,7 @@ func TestShellCtrlC(t *testing.T) {
 		p.Expect("did <show it>")
 	}
 	promptAgain(p)
+	p.Signal(unix.SIGINT) // at the prompt: nothing
 	p.Type("big 3\r")
 	p.Expect("line 3 of 3")
 	promptAgain(p)
@@ -318,6 +319,10 @@ func TestShellDumb(t *testing.T) {
 	p.Type("\x03")
 	p.Expect("stopped")
 	p.Expect(testPrompt)
+	p.Type("half\x03") // at the prompt
+	p.Expect(testPrompt)
+	p.Type("show more\n")
+	p.Expect("did <show more>\r\n" + testPrompt)
 	p.Type("\x04")
 	p.Expect("status 1") // of the command that was interrupted
 	if strings.Contains(p.Seen(), "\x1b[") {

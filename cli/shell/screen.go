@@ -72,8 +72,9 @@ func (s *screen) pass() {
 	s.buf, s.passing = nil, true
 }
 
-// finish ends the command. It returns the rows to page, nil when all has been shown.
-func (s *screen) finish() []string {
+// finish ends the command. It returns the rows to page, nil when all has been shown;
+// a command that was interrupted is not paged.
+func (s *screen) finish(interrupted bool) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.passing {
@@ -81,7 +82,7 @@ func (s *screen) finish() []string {
 	}
 	s.timer.Stop()
 	rows := splitRows(string(s.buf), s.width)
-	if len(rows) < s.rows {
+	if len(rows) < s.rows || interrupted {
 		s.pass()
 		return nil
 	}

@@ -96,6 +96,9 @@ func Run(ctx context.Context, cfg Config) (status int, err error) {
 	defer context.AfterFunc(ctx, con.wake)()
 	io.WriteString(con, cfg.Banner)
 	s := &session{cfg: &cfg, con: con, history: loadHistory(cfg.HistoryFile, cfg.HistoryLimit)}
+	s.interrupts = make(chan os.Signal, 1)
+	signal.Notify(s.interrupts, unix.SIGINT)
+	defer signal.Stop(s.interrupts)
 	cfg.Session.UpdateTerminal(func(t *cli.Terminal) {
 		*t = cli.Terminal{
 			Name: os.Getenv("TERM"), Interactive: true, ANSI: true,
@@ -128,6 +131,9 @@ type session struct {
 	cfg     *Config
 	con     *console
 	history *history
+	// SIGINT, all the time: between the end of a command and the prompt nobody waits
+	// for it, and the instance must not die of it.
+	interrupts chan os.Signal
 }
 
 func (s *session) loop(ctx context.Context) error {
@@ -170,12 +176,13 @@ func (s *session) remember(line string) {
 func (s *session) exec(ctx context.Context, line string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	interrupt := make(chan os.Signal, 1)
-	signal.Notify(interrupt, unix.SIGINT)
-	defer signal.Stop(interrupt)
+	select {
+	case <-s.interrupts: // came too late for the command before
+	default:
+	}
 	go func() {
 		select {
-		case <-interrupt:
+		case <-s.interrupts:
 			io.WriteString(s.con, "^C\n")
 			cancel()
 		case <-ctx.Done():
@@ -202,7 +209,7 @@ func (s *session) exec(ctx context.Context, line string) error {
 		Layout:  cli.Layout{Width: width, Height: height, Color: color},
 		Session: s.cfg.Session,
 	})
-	rows := out.finish()
+	rows := out.finish(ctx.Err() != nil)
 	if rows == nil {
 		return err
 	}

@@ -148,15 +148,22 @@ func TestScreen(t *testing.T) {
 	if out.Len() > 0 {
 		t.Error("shown before the end")
 	}
-	if rows := s.finish(); rows != nil || out.Len() != 18 {
+	if rows := s.finish(false); rows != nil || out.Len() != 18 {
 		t.Errorf("short output: %d rows to page, %d bytes shown", len(rows), out.Len())
 	}
 
 	out.Reset()
 	s = newScreen(&out, 80, 10, 100, true)
 	s.Write(lines(10))
-	if rows := s.finish(); len(rows) != 10 || out.Len() != 0 {
+	if rows := s.finish(false); len(rows) != 10 || out.Len() != 0 {
 		t.Errorf("tall output: %d rows to page, %d bytes shown", len(rows), out.Len())
+	}
+
+	out.Reset()
+	s = newScreen(&out, 80, 10, 100, true)
+	s.Write(lines(50))
+	if rows := s.finish(true); rows != nil || out.Len() != 100 {
+		t.Errorf("interrupted: %d rows to page, %d bytes shown", len(rows), out.Len())
 	}
 
 	out.Reset()
@@ -164,7 +171,7 @@ func TestScreen(t *testing.T) {
 	s.Write(lines(3))
 	s.tick() // runs long
 	s.Write(lines(30))
-	if rows := s.finish(); rows != nil || out.Len() != 66 {
+	if rows := s.finish(false); rows != nil || out.Len() != 66 {
 		t.Errorf("slow output: %d rows to page, %d bytes shown", len(rows), out.Len())
 	}
 
@@ -176,7 +183,7 @@ func TestScreen(t *testing.T) {
 		t.Error("shown although it grows")
 	}
 	s.tick() // then nothing more
-	if s.finish(); out.Len() != 40 {
+	if s.finish(false); out.Len() != 40 {
 		t.Errorf("stalled output: %d bytes shown", out.Len())
 	}
 
@@ -186,7 +193,7 @@ func TestScreen(t *testing.T) {
 	if !strings.HasSuffix(out.String(), "-- pager buffer overflowed --\n") {
 		t.Errorf("no word of the overflow")
 	}
-	s.finish()
+	s.finish(false)
 }
 
 func TestFinder(t *testing.T) {

@@ -389,7 +389,7 @@ func newWorld(t testing.TB, opts ...option) *world {
 
 func newHost(t testing.TB, name, addr string, o *setup, out, in *wire) *host {
 	t.Helper()
-	pool, err := pkt.NewMapPool(name, 8192, pkt.Headroom+9216)
+	pool, err := pkt.NewMapPool(name, 2048, max(pkt.DefaultRoom, pkt.Headroom+int(o.mtu)+64))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -631,3 +631,12 @@ func (h *host) counter(node string, reason int) (n uint64) {
 	}
 	return n
 }
+
+// swallow is a network layer that sends nothing.
+type swallow struct{ *host }
+
+func (s swallow) Output(w *worker.Worker, p *ip.Path, dst *hdr.Addr, bufs []*pkt.Buf) {
+	w.Bufs.PutN(bufs)
+}
+
+func nanotime() int64 { return worker.Monotonic() }

@@ -38,7 +38,9 @@ func (m *machine) send(c *Conn, avail, max int, now int64) transport.Sent {
 		m.afterIdle(c, now)
 	}
 	if c.has(fProbe) {
-		m.probe(c, avail, &p)
+		if m.probe(c, avail, &p); p.sent > 0 {
+			c.stats.sentTick = tickAfter(now, 0) // see sample
+		}
 	}
 	verdict, until := transport.Idle, int64(0)
 	if wait := m.pace(c, now, &p); wait != 0 {

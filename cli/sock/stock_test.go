@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"strings"
@@ -298,4 +299,42 @@ func TestStockServer(t *testing.T) {
 	if _, err := exec(t.Context(), " quit"); !errors.Is(err, cli.ErrQuit) {
 		t.Errorf("quit: %v", err)
 	}
+}
+
+// TestLineMode does not greet. Our client says by itself what it is.
+func TestLineMode(t *testing.T) {
+	s, _ := startServer(t, func(s *Server) { s.cfg.LineMode = true })
+	conn, _ := rawDial(t, s)
+	io.WriteString(conn, "show version\nquit\n")
+	if got, err := io.ReadAll(conn); err != nil || string(got) != "vpp# vpphost test\nvpp# " {
+		t.Errorf("got %q, %v", got, err)
+	}
+	var out bytes.Buffer
+	must(t, dialTest(t, s).Exec(t.Context(), "show version", &out, cli.Options{}))
+	if out.String() != "vpphost test\n" {
+		t.Errorf("got %q", out.String())
+	}
+}
+
+// TestGarbage throws random bytes at a server, behind every kind of greeting.
+func TestGarbage(t *testing.T) {
+	s, _ := startServer(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 60 {
+		conn, in := rawDial(t, s)
+		if kind := []string{"", clientName, "vppctl", "xterm"}[i%4]; kind != "" {
+			conn.Write(answerTTYPE(kind))
+		}
+		go io.Copy(io.Discard, in)
+		b := make([]byte, 2000)
+		for i := range b {
+			b[i] = byte(random.Uint32())
+			if random.IntN(4) == 0 {
+				b[i] = iac
+			}
+		}
+		conn.Write(b)
+		conn.Close()
+	}
+	must(t, dialTest(t, s).Exec(t.Context(), "show version", io.Discard, cli.Options{}))
 }

@@ -104,7 +104,7 @@ func showRxMode(m *Manager) *cli.Command {
 			out := rxModes{}
 			for _, i := range m.All() {
 				if i.Dev != nil {
-					out = append(out, RxModeStatus{Iface: i.Name, Mode: m.Mode(i).String(), Wakes: len(i.info.WakeFDs) > 0})
+					out = append(out, RxModeStatus{Iface: i.Name, Mode: m.Mode(i).String(), Wakes: i.wakes()})
 				}
 			}
 			return out, nil

@@ -58,7 +58,7 @@ func (m *Manager) SetMode(i *Interface, mode RxMode) error {
 	if err := m.check(i); err != nil {
 		return err
 	}
-	if mode == InterruptMode && i.Dev != nil && len(i.info.WakeFDs) == 0 {
+	if mode == InterruptMode && i.Dev != nil && !i.wakes() {
 		return fmt.Errorf("interrupt mode: %w", device.ErrUnsupported)
 	}
 	return m.moved(i, func() { i.mode = mode })

@@ -63,8 +63,9 @@ type port struct {
 	blocked bool   // the device has refused what is in q
 	tried   uint64 // Step of the last flush
 	node    *worker.Added
-	fds     []int // descriptors of the device that wake this worker
-	deaf    bool  // counted by Worker.Deaf for want of such
+	fds     []int         // descriptors of the device that wake this worker
+	bells   []device.Bell // queues to be armed before it sleeps
+	deaf    bool          // counted by Worker.Deaf for want of such
 }
 
 // openPorts gives every worker a port for i, down.

@@ -99,7 +99,7 @@ func (s *station) startPolling(p *port) {
 	}
 	n.polls = append(n.polls, add...)
 	if !p.i.loopback() {
-		s.listen(p)
+		s.listen(p, add)
 	}
 	s.spin(p.i.mode, 1)
 }
@@ -122,29 +122,49 @@ func (s *station) stopPolling(p *port) {
 	s.spin(p.i.mode, -1)
 }
 
-// listen has the device's descriptors wake the worker. Without any the worker has to
-// look for itself.
-func (s *station) listen(p *port) {
-	for _, fd := range p.i.info.WakeFDs {
+// listen has the device wake the worker: by its descriptors, or by the bells of the
+// queues that this worker polls. Without either the worker has to look for itself.
+func (s *station) listen(p *port, polls []poll) {
+	want := slices.Clone(p.i.info.WakeFDs)
+	if r, ok := p.i.Dev.(device.Ringer); ok && len(want) == 0 {
+		bells := r.Bells()
+		for _, x := range polls {
+			if b, ok := x.rx.(device.Bell); ok && x.queue < len(bells) {
+				want = append(want, bells[x.queue])
+				p.bells = append(p.bells, b)
+				s.w.AddArmer(b)
+			}
+		}
+	}
+	for _, fd := range want {
 		if s.w.WatchFD(fd) == nil {
 			p.fds = append(p.fds, fd)
 		}
 	}
-	if len(p.fds) == 0 || len(p.fds) < len(p.i.info.WakeFDs) {
+	if len(p.fds) == 0 || len(p.fds) < len(want) {
 		p.deaf = true
 		s.w.Deaf(1)
 	}
 }
 
 func (s *station) unlisten(p *port) {
+	for _, b := range p.bells {
+		s.w.RemoveArmer(b)
+	}
 	for _, fd := range p.fds {
 		if !s.stopped {
 			s.w.UnwatchFD(fd)
 		}
 	}
-	p.fds = nil
+	p.fds, p.bells = nil, nil
 	if p.deaf {
 		p.deaf = false
 		s.w.Deaf(-1)
 	}
+}
+
+// wakes tells whether the device can wake a worker.
+func (i *Interface) wakes() bool {
+	_, ok := i.Dev.(device.Ringer)
+	return ok || len(i.info.WakeFDs) > 0
 }

@@ -165,7 +165,7 @@ func TestCreateDeleteUnderTraffic(t *testing.T) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			for round := range 6 {
+			for round := range 3 {
 				net := sim.NewNet(uint64(round))
 				net.RealTime(worker.Monotonic)
 				wire, err := net.NewWire(sim.Config{Pools: [2]pkt.Pool{a.pool, b.pool}, Ring: 64})
@@ -258,6 +258,79 @@ func TestWake(t *testing.T) {
 		}
 	}
 	b.step()
+}
+
+// ringer is a device that signals only when it was asked to, as memif does.
+type ringer struct {
+	*queued
+	fd    int
+	armed atomic.Bool
+	arms  atomic.Int64
+	wait  atomic.Bool // packets wait: refuse to be armed
+}
+
+func (d *ringer) Bells() []int            { return []int{d.fd} }
+func (d *ringer) Rx(q int) device.RxQueue { return bellQueue{d.queued.Rx(q), d} }
+func (d *ringer) ring()                   { _, _ = unix.Write(d.fd, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
+func (d *ringer) Info() (i device.Info)   { i = d.queued.Info(); i.WakeFDs = nil; return i }
+
+type bellQueue struct {
+	device.RxQueue
+	d *ringer
+}
+
+func (q bellQueue) Arm() bool {
+	var b [8]byte
+	_, _ = unix.Read(q.d.fd, b[:])
+	q.d.arms.Add(1)
+	q.d.armed.Store(!q.d.wait.Load())
+	return q.d.armed.Load()
+}
+
+func TestBell(t *testing.T) {
+	a, b := startHost(t, 1), newHost(t, 1)
+	net := sim.NewNet(1)
+	wire, err := net.NewWire(sim.Config{Pools: [2]pkt.Pool{a.pool, b.pool}})
+	a.ok(err)
+	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK)
+	a.ok(err)
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	dev := &ringer{queued: &queued{End: wire.End(0), rx: 1, tx: 1}, fd: fd}
+	ia, err := a.m.Add("sim0", "sim", dev)
+	a.ok(err)
+	a.ok(a.m.SetMode(ia, InterruptMode))
+	a.ok(a.m.SetUp(ia, true))
+	ib := b.up("sim0", wire.End(1))
+	var got atomic.Int64
+	a.in.f = func(w *worker.Worker, i *Interface, bufs []*pkt.Buf) {
+		got.Add(int64(len(bufs)))
+		w.Bufs.PutN(bufs)
+	}
+	for n := range 3 {
+		eventually(t, "the queue to be armed", dev.armed.Load)
+		b.send(0, ib, 0, 1, 60)
+		b.step()
+		dev.armed.Store(false)
+		dev.ring()
+		start := time.Now()
+		eventually(t, "the frame", func() bool { return got.Load() == int64(n+1) })
+		if d := time.Since(start); d > 500*time.Millisecond {
+			t.Errorf("the worker slept on for %v", d)
+		}
+	}
+	// It sleeps, and does not spin or nap, while nothing comes.
+	time.Sleep(20 * time.Millisecond)
+	arms := dev.arms.Load()
+	time.Sleep(100 * time.Millisecond)
+	if n := dev.arms.Load() - arms; n > 2 {
+		t.Errorf("armed %d times in 100 ms of silence", n)
+	}
+	// It does not sleep while the queue says that packets wait.
+	dev.wait.Store(true)
+	dev.ring()
+	arms = dev.arms.Load()
+	eventually(t, "more polls", func() bool { return dev.arms.Load() > arms+100 })
+	dev.wait.Store(false)
 }
 
 // While the device refuses frames the worker keeps trying although nothing wakes it.

@@ -3,6 +3,7 @@ package worker
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,7 @@ type idler struct {
 	kicked   atomic.Bool   // Wake was called since the last sleep
 	requests atomic.Uint64 // times that somebody woke a sleeping worker
 	count    Sleeps
+	armers   []Armer
 }
 
 func (d *idler) init(mode IdleMode, every int64) error {
@@ -74,6 +76,19 @@ func (w *Worker) WatchFD(fd int) error {
 // UnwatchFD undoes WatchFD, before fd is closed.
 func (w *Worker) UnwatchFD(fd int) {
 	_ = unix.EpollCtl(w.idle.epfd, unix.EPOLL_CTL_DEL, fd, nil)
+}
+
+// Armer is something that wakes the worker, by a descriptor given to WatchFD, only after
+// it was asked to. Arm asks; false means that there is work already.
+type Armer interface{ Arm() bool }
+
+// AddArmer has a called before each sleep that nothing but descriptors would end.
+// RemoveArmer undoes that. On a running worker call these through Do.
+func (w *Worker) AddArmer(a Armer) { w.idle.armers = append(w.idle.armers, a) }
+
+// RemoveArmer: see AddArmer.
+func (w *Worker) RemoveArmer(a Armer) {
+	w.idle.armers = slices.DeleteFunc(w.idle.armers, func(x Armer) bool { return x == a })
 }
 
 // Deaf counts (delta 1) or discounts (-1) a device that cannot wake the worker.
@@ -133,10 +148,20 @@ func (d *idler) rest(w *Worker, work int) bool {
 	if next := w.Wheel.Next(); next-w.now < t {
 		t = next - w.now
 	}
-	if t <= 0 {
+	if t <= 0 || d.deaf == 0 && !d.arm() {
 		return false
 	}
 	d.sleep(w, t)
+	return true
+}
+
+// arm asks everything that wakes us only on request. false: there is work to do.
+func (d *idler) arm() bool {
+	for _, a := range d.armers {
+		if !a.Arm() {
+			return false
+		}
+	}
 	return true
 }
 

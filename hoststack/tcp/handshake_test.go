@@ -133,9 +133,9 @@ func TestActiveOpenRefused(t *testing.T) {
 	p := newPeer(t)
 	s := p.dial()
 	p.sent = nil
-	p.send(seg{flags: hdr.RST, wnd: 0})               // no ACK: not acceptable
-	p.send(seg{flags: hdr.RST | hdr.ACK, ack: 77})    // not our SYN
-	p.send(seg{flags: hdr.RST | hdr.ACK, ack: 1<<31}) // nor this
+	p.send(seg{flags: hdr.RST, wnd: 0})                 // no ACK: not acceptable
+	p.send(seg{flags: hdr.RST | hdr.ACK, ack: 77})      // not our SYN
+	p.send(seg{flags: hdr.RST | hdr.ACK, ack: 1 << 31}) // nor this
 	p.state(s, SynSent)
 	p.expect()
 	p.send(seg{flags: hdr.RST | hdr.ACK, ack: 1})

@@ -110,6 +110,8 @@ type seg struct {
 	tsv   uint32 // instead of the peer's clock
 	raw   bool   // numbers are absolute
 	bad   bool   // checksum
+	// pairs of numbers of SACK blocks
+	blocks []uint32
 }
 
 func (p *peer) frame(s seg) []byte {
@@ -122,6 +124,13 @@ func (p *peer) frame(s seg) []byte {
 			v = s.tsv
 		}
 		opts = append(putTS(nil, v, p.ecr), opts...)
+	}
+	if len(s.blocks) > 0 {
+		var l []span
+		for i := 0; i < len(s.blocks); i += 2 {
+			l = append(l, span{hdr.SeqOf(s.blocks[i] + p.irs), hdr.SeqOf(s.blocks[i+1] + p.irs)})
+		}
+		opts = putSACK(bytes.Clone(opts), l)
 	}
 	seq, ack := s.seq, s.ack
 	if !s.raw {

@@ -8,6 +8,7 @@
 
 #include <rte_eal.h>
 #include <rte_log.h>
+#include <rte_memory.h>
 
 #include "shim.h"
 
@@ -16,7 +17,7 @@
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 static char log_text[LOG_SIZE];
 static uint64_t log_end;        /* bytes ever written */
-static uint32_t log_show;       /* show messages up to this level, 0 for none */
+static uint32_t log_show = RTE_LOG_CRIT; /* show messages up to this level */
 
 static ssize_t log_write(void *cookie __rte_unused, const char *text, size_t n)
 {
@@ -45,7 +46,8 @@ int dp_log_open(void)
 
 void dp_log_stderr(uint32_t level)
 {
-	log_show = level;
+	/* What EAL says before it aborts the process must be seen. */
+	log_show = level > RTE_LOG_CRIT ? level : RTE_LOG_CRIT;
 }
 
 /* dp_log_read copies what was written since *pos, as far as it is kept, and moves
@@ -61,4 +63,34 @@ uint32_t dp_log_read(uint64_t *pos, char *to, uint32_t n)
 		to[i++] = log_text[(*pos)++ % LOG_SIZE];
 	pthread_mutex_unlock(&log_lock);
 	return i;
+}
+
+struct fds {
+	int *fds;
+	uint32_t n, room;
+};
+
+static int add_fd(const struct rte_memseg_list *list __rte_unused, const struct rte_memseg *ms,
+		  void *arg)
+{
+	struct fds *f = arg;
+	int fd = rte_memseg_get_fd_thread_unsafe(ms);
+
+	if (fd < 0)
+		return 0;
+	for (uint32_t i = 0; i < f->n; i++)
+		if (f->fds[i] == fd)
+			return 0;
+	if (f->n < f->room)
+		f->fds[f->n++] = fd;
+	return 0;
+}
+
+/* dp_memory_fds lists the descriptors of EAL's memory files. */
+uint32_t dp_memory_fds(int *fds, uint32_t n)
+{
+	struct fds f = {.fds = fds, .room = n};
+
+	rte_memseg_walk(add_fd, &f);
+	return f.n;
 }

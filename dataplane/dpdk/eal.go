@@ -42,9 +42,9 @@ type Config struct {
 // Level is the severity of an EAL message.
 type Level uint32
 
-// Severities, most severe first. Silent shows nothing.
+// Severities, most severe first. What is critical or worse is always shown.
 const (
-	Silent Level = iota
+	Quiet Level = iota
 	LevelEmerg
 	LevelAlert
 	LevelCrit
@@ -152,6 +152,7 @@ func start(args []string) error {
 	v := (**C.char)(C.calloc(C.size_t(len(argv)), C.size_t(unsafe.Sizeof(argv[0]))))
 	copy(unsafe.Slice(v, len(argv)), argv)
 	mark := logMark()
+	defer occupyLowFDs()()
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()

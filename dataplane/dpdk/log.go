@@ -4,6 +4,7 @@ package dpdk
 import "C"
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"unsafe"
@@ -32,11 +33,16 @@ func (m *mark) read() string {
 	}
 }
 
+// chatter is what DPDK logs along with every failure, or always.
+var chatter = []string{"Driver cannot attach the device", "Failed to attach device on primary process",
+	"Failed to register mp action callback"}
+
 // failure is what was logged since m, on one line: the last lines say why.
 func (m *mark) failure() string {
 	var lines []string
 	for l := range strings.Lines(m.read()) {
-		if l = strings.TrimSpace(l); l != "" {
+		l = strings.TrimSpace(l)
+		if l != "" && !slices.ContainsFunc(chatter, func(c string) bool { return strings.Contains(l, c) }) {
 			lines = append(lines, l)
 		}
 	}

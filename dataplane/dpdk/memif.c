@@ -7,15 +7,22 @@
  * flag first: who disconnects waits for bursts that are under way, and later bursts
  * find the flag clear.
  *
+ * Two threads in memif_disconnect at a time close each other's descriptors and free
+ * memory twice. Therefore our control code never ends a connection itself: it shuts
+ * the control socket down, lets the interrupt thread clean up as if the peer had gone,
+ * and goes on when nothing is left (dp_memif_hangup, dp_memif_idle).
+ *
  * For that, and for "show memif", this file knows the driver's private structures.
  * dp_memif_new compares everything it can with what the device was created with and
  * refuses a driver that looks different. */
 #define ALLOW_EXPERIMENTAL_API /* rte_intr_fd_get */
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <rte_atomic.h>
 #include <rte_interrupts.h>
+#include <rte_log.h>
 #include <rte_malloc.h>
 #include <rte_spinlock.h>
 
@@ -305,6 +312,7 @@ bool dp_memif_arm(uintptr_t queue)
 	if (!enter(m))
 		return true; /* no peer: nothing can come but a connection */
 	struct ring *r = ring_of(m, mq);
+	drain(mq); /* a signal that nobody needed must not wake us for ever */
 	r->flags &= ~MASK_INT;
 	rte_smp_mb();
 	/* The peer stores its index and then reads the flag without a barrier in between:
@@ -320,6 +328,50 @@ bool dp_memif_arm(uintptr_t queue)
 	}
 	leave(m);
 	return ok;
+}
+
+/* dp_memif_refuse keeps a server from accepting a client while it stops. */
+void dp_memif_refuse(struct dp_memif *m)
+{
+	m->p->flags |= DISABLED;
+}
+
+/* dp_memif_hangup has the interrupt thread end the connection, if there is one. */
+void dp_memif_hangup(struct dp_memif *m)
+{
+	struct private *p = m->p;
+
+	rte_spinlock_lock(&p->lock);
+	if (p->channel != NULL)
+		(void)!shutdown(rte_intr_fd_get(p->channel->intr), SHUT_RDWR);
+	rte_spinlock_unlock(&p->lock);
+}
+
+/* dp_memif_idle tells whether nothing is left of a connection: clearing run is the
+ * last thing that the driver does. */
+bool dp_memif_idle(struct dp_memif *m)
+{
+	static const struct params none;
+	struct private *p = m->p;
+
+	rte_smp_rmb();
+	return p->channel == NULL && !(p->flags & (CONNECTED | CONNECTING)) &&
+	       m->proc->count == 0 && memcmp(&p->run, &none, sizeof(none)) == 0;
+}
+
+/* dp_memif_start starts the port without the driver's complaint, ten times a second,
+ * about a server that is not there. */
+int dp_memif_start(uint16_t port)
+{
+	int type = rte_log_register("pmd.net.memif");
+	int level = type < 0 ? -1 : rte_log_get_level(type);
+
+	if (level >= 0)
+		rte_log_set_level(type, RTE_LOG_CRIT);
+	int r = rte_eth_dev_start(port);
+	if (level >= 0)
+		rte_log_set_level(type, level);
+	return r;
 }
 
 /* dp_memif_wake_fd is the descriptor that the peer signals in the present connection,

@@ -5,7 +5,10 @@ package dpdk
 import "C"
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"time"
 	"unsafe"
 )
 
@@ -22,8 +25,9 @@ type MemifConfig struct {
 
 // Memif is the part of a memif port that other ports have not.
 type Memif struct {
-	port *Port
-	c    *C.struct_dp_memif
+	port     *Port
+	c        *C.struct_dp_memif
+	zeroCopy bool
 }
 
 // MemifState is the present connection of a memif port.
@@ -49,7 +53,7 @@ func (p *Port) Memif(c MemifConfig) (*Memif, error) {
 	if m == nil {
 		return nil, fmt.Errorf("dpdk: %s: this memif driver (%s) is not the one known to be safe", p.name, Version())
 	}
-	p.memif = &Memif{port: p, c: m}
+	p.memif = &Memif{port: p, c: m, zeroCopy: c.ZeroCopy}
 	return p.memif, nil
 }
 
@@ -60,15 +64,25 @@ func (m *Memif) Connect() error {
 	control.Lock()
 	defer control.Unlock()
 	p := m.port
+	if m.zeroCopy {
+		if err := keepMemoryFiles(); err != nil {
+			return err
+		}
+		if err := restoreMemoryFiles(); err != nil {
+			return err
+		}
+	}
 	if p.started {
+		if err := m.hangup(); err != nil {
+			return err
+		}
 		if err := p.stop(); err != nil {
 			return err
 		}
 	}
 	m.reclaim()
-	l := logMark()
-	if r := C.rte_eth_dev_start(p.id); r != 0 {
-		return p.fail("connect", r, l)
+	if r := C.dp_memif_start(p.id); r != 0 {
+		return p.fail("connect", r, nil)
 	}
 	p.started = true
 	return nil
@@ -101,10 +115,29 @@ func (m *Memif) Unbind() error {
 	if !p.started {
 		return nil
 	}
-	err := p.stop()
+	C.dp_memif_refuse(m.c)
+	err := m.hangup()
+	if err != nil {
+		return err
+	}
+	err = p.stop()
 	m.reclaim()
-	return err
+	return errors.Join(err, m.Repair())
 }
+
+// hangup ends a connection and waits until the driver has cleaned up behind it.
+func (m *Memif) hangup() error {
+	C.dp_memif_hangup(m.c)
+	for end := time.Now().Add(3 * time.Second); !bool(C.dp_memif_idle(m.c)); time.Sleep(time.Millisecond / 2) {
+		if time.Now().After(end) {
+			return fmt.Errorf("dpdk: disconnect %s: %w", m.port.name, os.ErrDeadlineExceeded)
+		}
+	}
+	return nil
+}
+
+// Idle tells whether there is neither a connection nor one in the making.
+func (m *Memif) Idle() bool { return bool(C.dp_memif_idle(m.c)) }
 
 // reclaim frees the buffers that a zero-copy client had lent to a peer that is gone.
 // The port is stopped, so nobody is in its queues.
@@ -119,6 +152,15 @@ func (m *Memif) reclaim() {
 			C.dp_memif_reclaim_tx(m.c, q.c)
 		}
 	}
+}
+
+// Repair puts back what the driver breaks in connecting or disconnecting a zero-copy
+// client. Call it soon after either.
+func (m *Memif) Repair() error {
+	if !m.zeroCopy {
+		return nil
+	}
+	return restoreMemoryFiles()
 }
 
 // State reads the connection.

@@ -81,6 +81,8 @@ int dp_log_open(void);
 void dp_log_stderr(uint32_t level);
 uint32_t dp_log_read(uint64_t *pos, char *to, uint32_t n);
 
+uint32_t dp_memory_fds(int *fds, uint32_t n);
+
 /* ethdev.c */
 struct dp_inside {
 	eth_rx_burst_t rx_burst;
@@ -110,12 +112,15 @@ struct dp_memif *dp_memif_new(const char *name, uint32_t id, bool server, bool z
 void dp_memif_free(struct dp_memif *m);
 void dp_memif_guard_rx(struct dp_memif *m, struct dp_rxq *q, uint32_t index);
 void dp_memif_guard_tx(struct dp_memif *m, struct dp_txq *q, uint32_t index);
+int dp_memif_start(uint16_t port);
+void dp_memif_refuse(struct dp_memif *m);
+void dp_memif_hangup(struct dp_memif *m);
+bool dp_memif_idle(struct dp_memif *m);
 void dp_memif_state(struct dp_memif *m, struct dp_memif_state *s);
 uint32_t dp_memif_reclaim_rx(struct dp_memif *m, struct dp_rxq *q);
 uint32_t dp_memif_reclaim_tx(struct dp_memif *m, struct dp_txq *q);
 int dp_memif_wake_fd(struct dp_memif *m, struct dp_rxq *q);
 bool dp_memif_arm(uintptr_t q);
-void dp_memif_disarm(uintptr_t q);
 
 /* afpacket.c */
 struct dp_ring *dp_ring_new(struct dp_rxq *rx, struct dp_txq *tx, uint32_t frames,

@@ -46,7 +46,7 @@ func (s *State) SlowStart() bool { return s.Cwnd < s.Ssthresh }
 type Ack struct {
 	Now          int64  // when it arrived, ns
 	Acked        uint32 // bytes newly acknowledged, cumulatively (snd.una advanced by)
-	Delivered    uint32 // bytes newly acknowledged or SACKed
+	Delivered    uint32 // bytes newly acknowledged or SACKed: these let the window grow
 	FlightBefore uint32 // snd.nxt - snd.una before the ACK, bytes
 	MSS          uint32 // payload of a full-size segment, bytes
 	SRTT         int64  // smoothed round-trip time, ns; 0 while unknown

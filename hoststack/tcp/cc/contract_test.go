@@ -172,7 +172,7 @@ func TestUnusedWindowStays(t *testing.T) {
 			}
 			before := s.Cwnd
 			for i := range int64(100) {
-				c.OnAck(&s, &Ack{Now: i * rtt, Acked: mss, FlightBefore: mss, MSS: mss, SRTT: rtt, RTT: rtt})
+				c.OnAck(&s, &Ack{Now: i * rtt, Acked: mss, Delivered: mss, FlightBefore: mss, MSS: mss, SRTT: rtt, RTT: rtt})
 			}
 			if s.Cwnd != before {
 				t.Errorf("avoidance %v: an unused window went from %d to %d", avoid, before, s.Cwnd)
@@ -193,7 +193,7 @@ func TestRecoveryHoldsTheWindow(t *testing.T) {
 		lose(c, &s, 0, FastRecovery)
 		before := s.Cwnd
 		for i := range int64(50) {
-			c.OnAck(&s, &Ack{Now: i * 1e6, Acked: mss, FlightBefore: before, MSS: mss,
+			c.OnAck(&s, &Ack{Now: i * 1e6, Acked: mss, Delivered: mss, FlightBefore: before, MSS: mss,
 				SRTT: rtt, RTT: rtt, CwndLimited: true, InRecovery: true})
 		}
 		if s.Cwnd != before {
@@ -260,6 +260,21 @@ func TestStretchACKs(t *testing.T) {
 	})
 }
 
+// The ACK that passes a filled hole covers what SACK had reported already: it does not
+// count again.
+func TestFilledHole(t *testing.T) {
+	each(t, func(t *testing.T, c Controller) {
+		var s State
+		c.Init(&s, 0, mss, 1000*mss)
+		lose(c, &s, 0, Timeout)
+		c.OnAck(&s, &Ack{Now: rtt, Acked: 900 * mss, Delivered: mss, FlightBefore: 1000 * mss, MSS: mss,
+			SRTT: rtt, RTT: rtt, CwndLimited: true})
+		if s.Cwnd != 2*mss {
+			t.Errorf("window %d segments", s.Cwnd/mss)
+		}
+	})
+}
+
 func TestIdle(t *testing.T) {
 	each(t, func(t *testing.T, c Controller) {
 		var s State
@@ -318,7 +333,7 @@ func TestPacing(t *testing.T) {
 func TestNoAllocs(t *testing.T) {
 	each(t, func(t *testing.T, c Controller) {
 		var s State
-		a := Ack{Acked: mss, FlightBefore: 20 * mss, MSS: mss, SRTT: rtt, RTT: rtt, CwndLimited: true}
+		a := Ack{Acked: mss, Delivered: mss, FlightBefore: 20 * mss, MSS: mss, SRTT: rtt, RTT: rtt, CwndLimited: true}
 		l := Loss{Flight: 20 * mss, MSS: mss}
 		i := Idle{For: 1e9, RTO: 2e8, MSS: mss, IW: iw}
 		n := testing.AllocsPerRun(100, func() {
@@ -366,7 +381,7 @@ func FuzzController(f *testing.F) {
 				before := s.Cwnd
 				switch op := b[0] % 8; op {
 				case 0, 1, 2:
-					c.OnAck(&s, &Ack{Now: now, Acked: x >> (b[1] & 31), FlightBefore: y, MSS: uint32(m),
+					c.OnAck(&s, &Ack{Now: now, Acked: x >> (b[1] & 31), Delivered: x >> (b[2] & 31), FlightBefore: y, MSS: uint32(m),
 						SRTT: d, MinRTT: d, RTT: d, CwndLimited: op != 1, InRecovery: b[1]&0x80 != 0})
 				case 3:
 					c.OnCongestion(&s, &Loss{Kind: Kind(b[1] % 3), Now: now, Flight: y, MSS: uint32(m)})
@@ -403,7 +418,7 @@ func BenchmarkOnAck(b *testing.B) {
 			var s State
 			c.Init(&s, 0, mss, 1000*mss)
 			lose(c, &s, 0, FastRecovery)
-			a := Ack{Acked: 8 * mss, FlightBefore: 1000 * mss, MSS: mss, SRTT: rtt, RTT: rtt, CwndLimited: true}
+			a := Ack{Acked: 8 * mss, Delivered: 8 * mss, FlightBefore: 1000 * mss, MSS: mss, SRTT: rtt, RTT: rtt, CwndLimited: true}
 			b.ReportAllocs()
 			for b.Loop() {
 				a.Now += 1e4

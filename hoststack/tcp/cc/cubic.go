@@ -58,7 +58,7 @@ func (cubic) OnAck(s *State, a *Ack) {
 		c.plateau += pause
 		return
 	}
-	acked := a.Acked
+	acked := a.Delivered
 	if s.SlowStart() {
 		if acked = s.slowStart(acked, div); acked == 0 {
 			return

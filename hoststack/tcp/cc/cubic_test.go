@@ -37,7 +37,7 @@ func TestCubicCurve(t *testing.T) {
 			for done := uint32(0); done < w; {
 				piece := min(test.run*mss, w-done)
 				done += piece
-				c.OnAck(&s, &Ack{Now: now + test.rtt*int64(done)/int64(w), Acked: piece, FlightBefore: w,
+				c.OnAck(&s, &Ack{Now: now + test.rtt*int64(done)/int64(w), Acked: piece, Delivered: piece, FlightBefore: w,
 					MSS: mss, SRTT: test.rtt, RTT: test.rtt, CwndLimited: true})
 			}
 			now += test.rtt
@@ -70,7 +70,7 @@ func TestCubicRenoFriendly(t *testing.T) {
 			w := s.Cwnd
 			for done := uint32(0); done < w; done += mss {
 				now += rtt * mss / int64(w)
-				c.OnAck(&s, &Ack{Now: now, Acked: mss, FlightBefore: w, MSS: mss, SRTT: rtt, RTT: rtt, CwndLimited: true})
+				c.OnAck(&s, &Ack{Now: now, Acked: mss, Delivered: mss, FlightBefore: w, MSS: mss, SRTT: rtt, RTT: rtt, CwndLimited: true})
 			}
 		}
 		want := float64(start)/mss + float64(n)*3*0.3/1.7
@@ -92,7 +92,7 @@ func TestCubicRenoFriendlyBeyondPrior(t *testing.T) {
 		w := s.Cwnd
 		for done := uint32(0); done < w; done += mss {
 			now += rtt * mss / int64(w)
-			c.OnAck(&s, &Ack{Now: now, Acked: mss, FlightBefore: w, MSS: mss, SRTT: rtt, RTT: rtt, CwndLimited: true})
+			c.OnAck(&s, &Ack{Now: now, Acked: mss, Delivered: mss, FlightBefore: w, MSS: mss, SRTT: rtt, RTT: rtt, CwndLimited: true})
 		}
 	}
 	for s.Cwnd < 21*mss {
@@ -148,7 +148,7 @@ func TestHyStart(t *testing.T) {
 			}
 			w := s.Cwnd
 			for done := uint32(0); done < w; done += mss {
-				c.OnAck(&s, &Ack{Now: now, Acked: mss, FlightBefore: w, MSS: mss, SRTT: d, RTT: d, CwndLimited: true})
+				c.OnAck(&s, &Ack{Now: now, Acked: mss, Delivered: mss, FlightBefore: w, MSS: mss, SRTT: d, RTT: d, CwndLimited: true})
 			}
 			now += d
 		}
@@ -177,7 +177,7 @@ func TestHyStart(t *testing.T) {
 		turn := func(d int64) {
 			w := s.Cwnd
 			for done := uint32(0); done < w; done += mss {
-				c.OnAck(&s, &Ack{Acked: mss, FlightBefore: w, MSS: mss, SRTT: d, RTT: d, CwndLimited: true})
+				c.OnAck(&s, &Ack{Acked: mss, Delivered: mss, FlightBefore: w, MSS: mss, SRTT: d, RTT: d, CwndLimited: true})
 			}
 		}
 		turn(rtt)

@@ -17,9 +17,12 @@
 // recovery (RFC 6675, PRR, RACK) is the connection's business, not the
 // controller's: a controller only names the target.
 //
-// Windows are in bytes. Acknowledged bytes are counted exactly (RFC 3465) and
-// without its limit L: a stretch ACK of n bytes counts as much as the n/MSS ACKs
-// that it stands for, and the sender paces so that this makes no burst.
+// Windows are in bytes. Delivered bytes are counted exactly (RFC 3465) and without
+// its limit L: a stretch ACK of n bytes counts as much as the n/MSS ACKs that it
+// stands for, and the sender paces so that this makes no burst. Bytes that SACK had
+// reported count then and not again when the cumulative ACK passes them, so that the
+// ACK after a filled hole, which may cover megabytes, does not open the window at
+// once: the reason of L in RFC 3465 section 2.3.
 //
 // Read RFC 5681 and RFC 6582 (NewReno), RFC 9438 (CUBIC) and RFC 9406
 // (HyStart++) before changing anything here.

@@ -28,7 +28,7 @@ func (newReno) OnAck(s *State, a *Ack) {
 	if !a.CwndLimited {
 		return
 	}
-	acked := a.Acked
+	acked := a.Delivered
 	if s.SlowStart() {
 		if acked = s.slowStart(acked, div); acked == 0 {
 			return

@@ -26,9 +26,10 @@ type Config struct {
 	// MinUpdate is by how many segments a window that was closed must have opened
 	// before the peer is told (rwnd-min-update-ack).
 	MinUpdate uint32
-	// CsumOffload and TSO allow the use of what the device offers
-	// (no-csum-offload, tso).
-	CsumOffload, TSO bool
+	// CsumOffload leaves checksums to devices that complete them (no-csum-offload).
+	CsumOffload bool
+	// TSO is accepted and has no effect: segments are cut here (tso).
+	TSO bool
 	// NoDSACK takes no notice of duplicate SACK reports (no-dsack).
 	NoDSACK bool
 

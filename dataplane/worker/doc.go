@@ -19,6 +19,10 @@
 // only through a Notifier: making a goroutine runnable from the worker's thread
 // would put it on the run queue of a P that never yields.
 //
-// When nothing happens the worker goes to sleep on its own thread: in epoll when
-// every device has a descriptor to wait for, else in growing naps (see idle.go).
+// When nothing happens the worker goes to sleep on its own thread: in epoll when every
+// device can wake it, by itself (WatchFD) or when asked to (AddArmer), else in growing
+// naps (see idle.go). Other workers wake it with Wake, control code with a letter.
+//
+// The commands about threads, nodes, packet buffers and the process are here as well
+// (cli_*.go), as is the hook by which nodes report traced packets (trace.go).
 package worker

@@ -46,7 +46,7 @@ func (s *State) SlowStart() bool { return s.Cwnd < s.Ssthresh }
 type Ack struct {
 	Now          int64  // when it arrived, ns
 	Acked        uint32 // bytes newly acknowledged, cumulatively (snd.una advanced by)
-	Delivered    uint32 // bytes newly acknowledged or SACKed: these let the window grow
+	Delivered    uint32 // bytes newly acknowledged or SACKed: what the window grows by
 	FlightBefore uint32 // snd.nxt - snd.una before the ACK, bytes
 	MSS          uint32 // payload of a full-size segment, bytes
 	SRTT         int64  // smoothed round-trip time, ns; 0 while unknown
@@ -69,6 +69,15 @@ type Ack struct {
 	RateAppLimited bool   // the sample was taken while the application had no data
 	TotalDelivered uint64 // bytes delivered since the connection began
 	Lost           uint32 // bytes newly marked lost
+}
+
+// credit is how many bytes let the window grow. A duplicate ACK leaves it alone (RFC
+// 5681 section 3.2 step 1).
+func (a *Ack) credit() uint32 {
+	if a.Acked == 0 {
+		return 0
+	}
+	return a.Delivered
 }
 
 // Kind is what made the connection think of congestion.

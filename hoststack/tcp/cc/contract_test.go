@@ -272,6 +272,11 @@ func TestFilledHole(t *testing.T) {
 		if s.Cwnd != 2*mss {
 			t.Errorf("window %d segments", s.Cwnd/mss)
 		}
+		// Nor does what a duplicate ACK reports.
+		c.OnAck(&s, &Ack{Now: rtt, Delivered: mss, FlightBefore: 10 * mss, MSS: mss, SRTT: rtt, RTT: rtt, CwndLimited: true})
+		if s.Cwnd != 2*mss {
+			t.Errorf("window %d segments after a duplicate ACK", s.Cwnd/mss)
+		}
 	})
 }
 

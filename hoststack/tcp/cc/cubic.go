@@ -58,7 +58,7 @@ func (cubic) OnAck(s *State, a *Ack) {
 		c.plateau += pause
 		return
 	}
-	acked := a.Delivered
+	acked := a.credit()
 	if s.SlowStart() {
 		if acked = s.slowStart(acked, div); acked == 0 {
 			return

@@ -28,7 +28,7 @@ func (newReno) OnAck(s *State, a *Ack) {
 	if !a.CwndLimited {
 		return
 	}
-	acked := a.Delivered
+	acked := a.credit()
 	if s.SlowStart() {
 		if acked = s.slowStart(acked, div); acked == 0 {
 			return

@@ -46,6 +46,9 @@ type Config struct {
 	MaxConns int
 	// MinPort and MaxPort bound the source ports of active opens.
 	MinPort, MaxPort uint16
+	// Seed makes sequence numbers and source ports foreseeable, for tests; 0 takes a
+	// random one.
+	Seed uint64
 }
 
 // Default is the configuration that applies when startup.conf says nothing.

@@ -65,7 +65,12 @@ func New(cfg Config, net Network, upper transport.Upper, hasher flow.Hasher, wor
 	}
 	t := &TCP{net: net, upper: upper, hasher: hasher, cfg: cfg, groups: newGroups(set, len(workers))}
 	var key [24]byte
-	_, _ = rand.Read(key[:]) // never fails
+	if cfg.Seed == 0 {
+		_, _ = rand.Read(key[:]) // never fails
+	} else {
+		binary.LittleEndian.PutUint64(key[0:], cfg.Seed)
+		binary.LittleEndian.PutUint64(key[16:], cfg.Seed)
+	}
 	t.secret = secret{binary.LittleEndian.Uint64(key[0:]), binary.LittleEndian.Uint64(key[8:])}
 	seed := binary.LittleEndian.Uint64(key[16:])
 	for i, w := range workers {

@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,6 +22,7 @@ import (
 	"vpphost/cli/conf"
 	"vpphost/cli/script"
 	"vpphost/cli/sock"
+	"vpphost/cli/table"
 	"vpphost/dataplane/dpdk"
 	"vpphost/dataplane/hdr"
 	"vpphost/dataplane/iface"
@@ -52,7 +54,6 @@ type instance struct {
 	session *session.Layer
 	ports   *ports.Manager
 	reg     *cli.Registry
-	engine  engine
 	server  *sock.Server
 	undo    []func() // how to take it apart
 }
@@ -188,8 +189,12 @@ func (in *instance) makeNetwork() (err error) {
 	return nil
 }
 
+// fifoMemory is the address space of each worker's FIFOs, in bytes; memory is used as
+// it is touched.
+const fifoMemory = 32 << 30
+
 func (in *instance) makeHostStack() (err error) {
-	in.session, err = session.New(session.Config{Workers: in.workers, Stats: in.stats, Log: in.log})
+	in.session, err = session.New(session.Config{Workers: in.workers, Stats: in.stats, Log: in.log, Memory: fifoMemory})
 	if err != nil {
 		return err
 	}
@@ -227,12 +232,15 @@ func (in *instance) tcpConfig() (tcp.Config, error) {
 // makeCommands fills the one registry that shell, socket, scripts and tests use.
 func (in *instance) makeCommands() error {
 	in.reg = cli.NewRegistry()
-	in.engine = in.reg
+	in.reg.AddFormat(table.Format())
+	in.reg.LogPanic = func(path string, value any, stack []byte) {
+		in.log.Error("a command panicked", "command", path, "panic", value, "stack", string(stack))
+	}
 	for _, cmds := range [][]*cli.Command{
 		echo.Commands(echo.NewServer(in.session), echo.NewClient(in.session)),
 		script.Commands(),
 		iface.Commands(in.ifs), ports.Commands(in.ports), trace.Commands(in.tracer, in.ifs.Words),
-		ip.Commands(in.ip),
+		ip.Commands(in.ip), session.Commands(in.session), tcp.Commands(in.tcp),
 		worker.Commands(in.workers), stats.Commands(in.stats, in.workers), {worker.VersionCommand(about())},
 	} {
 		if err := in.reg.Add(cmds...); err != nil {
@@ -251,6 +259,12 @@ func (in *instance) run(ctx context.Context) error {
 		in.undo = append(in.undo, w.Stop)
 	}
 	in.undo = append(in.undo, in.ports.Close)
+	in.watchLinks()
+	if in.conf.Unix.Log != "" {
+		if err := in.record(in.conf.Unix.Log); err != nil {
+			return err
+		}
+	}
 	if in.conf.Session.Enable {
 		if err := in.session.Enable(); err != nil {
 			return err
@@ -265,6 +279,16 @@ func (in *instance) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// linkPoll is how often the wires are looked at.
+const linkPoll = 100 * time.Millisecond
+
+// watchLinks keeps the interfaces' idea of their wires up to date.
+func (in *instance) watchLinks() {
+	ctx, cancel := context.WithCancel(context.Background())
+	go in.ifs.WatchLinks(ctx, linkPoll)
+	in.undo = append(in.undo, cancel)
 }
 
 // listen opens cli.sock. With the default path a second instance of the same user takes
@@ -292,12 +316,15 @@ func (in *instance) listen() error {
 // serve opens the socket of the command line at addr.
 func (in *instance) serve(addr string) error {
 	u := &in.conf.Unix
-	srv := sock.New(sock.Config{Address: addr, Engine: in.engine, Prompt: u.CLIPrompt,
+	srv := sock.New(sock.Config{Address: addr, Engine: in.reg, Prompt: u.CLIPrompt,
 		HistoryLimit: u.CLIHistoryLimit, LineMode: u.CLILineMode, Log: in.log})
-	if err := srv.Start(); err != nil {
-		return err
+	if in.server == nil {
+		in.server = srv
+		if err := in.reg.Add(srv.Commands()...); err != nil {
+			return err
+		}
 	}
-	if err := in.reg.Add(srv.Commands()...); err != nil {
+	if err := srv.Start(); err != nil {
 		return err
 	}
 	in.undo = append(in.undo, func() { _ = srv.Close() })

@@ -142,7 +142,7 @@ func serve(c *conf.Config) int {
 // console is the shell on standard input; its end is the program's.
 func (in *instance) console(ctx context.Context) int {
 	u := &in.conf.Unix
-	sc := shell.Config{Engine: in.engine, Prompt: u.CLIPrompt, HistoryLimit: u.CLIHistoryLimit,
+	sc := shell.Config{Engine: in.reg, Prompt: u.CLIPrompt, HistoryLimit: u.CLIHistoryLimit,
 		HistoryFile: shell.DefaultHistoryFile(), NoPager: u.CLINoPager || u.CLIPagerLimit == 0,
 		PagerLimit: u.CLIPagerLimit, Color: !u.NoColor && os.Getenv("NO_COLOR") == ""}
 	if !u.NoBanner {

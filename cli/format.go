@@ -8,12 +8,12 @@ import (
 )
 
 // FormatFloat prints f with prec decimals the way VPP does: a fraction between -1
-// and 1 has no zero in front (.742, -.5), an exact zero is 0.000.
+// and 1 has no zero in front (.742, -.5), what rounds to zero is 0.000.
 func FormatFloat(f float64, prec int) string {
 	s := strconv.FormatFloat(f, 'f', prec, 64)
 	switch {
-	case f == 0:
-		return s
+	case strings.Trim(s, "-0.") == "":
+		return strings.TrimPrefix(s, "-")
 	case strings.HasPrefix(s, "0."):
 		return s[1:]
 	case strings.HasPrefix(s, "-0."):

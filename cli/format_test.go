@@ -9,6 +9,8 @@ func TestFormat(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{FormatFloat(.742, 3), ".742"},
 		{FormatFloat(0, 3), "0.000"},
+		{FormatFloat(.004, 2), "0.00"},
+		{FormatFloat(-.0001, 3), "0.000"},
 		{FormatFloat(-.5, 2), "-.50"},
 		{FormatFloat(.9999, 2), "1.00"},
 		{FormatFloat(12.345, 1), "12.3"},

@@ -43,14 +43,15 @@ type clientWorker struct {
 	lost      atomic.Uint64 // ended before they were done
 	resets    atomic.Uint64 // of those, by a reset
 
-	run   *clientRun
-	sw    *session.Worker
-	node  *worker.Added
-	conns []clientConn
-	next  int // first connection not yet asked for
-	begun int // first connection not yet started
-	rtt   rttStats
-	_     [64]byte
+	run     *clientRun
+	sw      *session.Worker
+	node    *worker.Added
+	conns   []clientConn
+	next    int              // first connection not yet asked for
+	begun   int              // first connection not yet started
+	starved []session.Handle // those that could not write for want of memory
+	rtt     rttStats
+	_       [64]byte
 }
 
 // Step is the worker's node while a run lasts.
@@ -75,6 +76,7 @@ func (cw *clientWorker) Step(w *worker.Worker, now int64) (work int) {
 			cw.begun++
 			work++
 		}
+		cw.feed()
 	}
 	return work
 }
@@ -90,14 +92,38 @@ func (cw *clientWorker) start(c *clientConn) {
 	}
 }
 
+// feed gives sessions that found no memory another turn, the oldest first.
+func (cw *clientWorker) feed() {
+	n := min(len(cw.starved), cw.run.opts.batch)
+	if n == 0 {
+		return
+	}
+	turn := cw.starved[:n:n]
+	cw.starved = cw.starved[n:]
+	for _, h := range turn {
+		if s := cw.sw.Get(h); s != nil {
+			if c := &cw.conns[s.Opaque]; c.state == connOpen {
+				cw.produce(s, c)
+			}
+		}
+	}
+}
+
 // produce fills the session's transmit FIFO as far as the options allow, and
 // finishes the session when nothing is left to do.
 func (cw *clientWorker) produce(s *session.Session, c *clientConn) {
 	tx := cw.sw.Tx(s)
-	if tx == nil {
-		return // no memory now; an acknowledgement frees some
+	queued := 0
+	if tx != nil {
+		queued = tx.Len()
 	}
-	if cw.write(s, c, tx, cw.allowance(c, tx.Len())) == 0 {
+	left := cw.allowance(c, queued)
+	switch {
+	case left > 0 && tx != nil && cw.write(s, c, tx, left) > 0:
+	case left > 0 && queued == 0:
+		// No memory, and no acknowledgement will come to try again at.
+		cw.starved = append(cw.starved, c.handle)
+	default:
 		cw.check(s, c)
 	}
 }

@@ -38,6 +38,13 @@ func Map(size int) (*Region, error) {
 // kernel without them ignores it.
 func (r *Region) Huge() { _ = unix.Madvise(r.b, unix.MADV_HUGEPAGE) }
 
+// HugeFirst asks for 2 MB pages for the first n bytes only: what is used again and
+// again is there, and a byte in each of many chunks beyond does not cost 2 MB.
+func (r *Region) HugeFirst(n int) { _ = unix.Madvise(r.b[:min(n, len(r.b))], unix.MADV_HUGEPAGE) }
+
+// Small keeps the kernel from backing the region with 2 MB pages of its own accord.
+func (r *Region) Small() { _ = unix.Madvise(r.b, unix.MADV_NOHUGEPAGE) }
+
 // Bytes is the whole region.
 func (r *Region) Bytes() []byte { return r.b }
 

@@ -24,6 +24,9 @@ type Segment struct {
 	fd     int // of the memfd, -1 for none
 }
 
+// hotBytes is how much of a segment is in huge pages.
+const hotBytes = 64 << 20
+
 // NewSegment makes a segment of size bytes, rounded up to 2 MiB, in memory that
 // only this process sees.
 func NewSegment(size int) (*Segment, error) {
@@ -31,9 +34,12 @@ func NewSegment(size int) (*Segment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fifo: segment: %w", err)
 	}
-	// Blocks on 2 MiB boundaries let the kernel back them with huge pages.
+	// Blocks on 2 MiB boundaries let the kernel back them with huge pages. Busy streams
+	// use the first chunks over and over; further ones are those of many sessions that
+	// hold a little each, and take ordinary pages as they are touched.
 	skip := int(-uintptr(r.Base()) & (blockSize - 1))
-	r.Huge()
+	r.Small()
+	r.HugeFirst(hotBytes + blockSize)
 	s := &Segment{region: r, bytes: r.Bytes()[skip : skip+roundUp(size)], fd: -1}
 	return s.init()
 }

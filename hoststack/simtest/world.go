@@ -1,0 +1,236 @@
+package simtest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"vpphost/dataplane/device/sim"
+	"vpphost/hoststack/transport"
+)
+
+// Start is the virtual time at which a World begins, in ns: not 0, which often means
+// "never".
+const Start = int64(1e9)
+
+// World is a set of hosts with one clock.
+type World struct {
+	Net   *sim.Net
+	Hosts []*Host
+
+	// Tick is how much time passes with every round of Steps in which there was
+	// work, in ns: what the hosts' processors cost. 0 makes them infinitely fast.
+	Tick int64
+
+	now    int64
+	rounds uint64
+	events []event // of the test itself, by time
+	seed   uint64
+	wires  int
+}
+
+// event is something that a test does at a time.
+type event struct {
+	at int64
+	do func()
+}
+
+// NewWorld makes an empty world. The seed decides everything that is left to chance.
+func NewWorld(seed uint64) *World {
+	w := &World{Net: sim.NewNet(seed), now: Start, seed: seed}
+	w.Net.SetNow(Start)
+	return w
+}
+
+// Now is the virtual time in ns.
+func (w *World) Now() int64 { return w.now }
+
+// Rounds is how many rounds of Steps were made.
+func (w *World) Rounds() uint64 { return w.rounds }
+
+// At has do called at a time. Events of one time run in the order in which they came.
+func (w *World) At(at int64, do func()) {
+	i := len(w.events)
+	for i > 0 && w.events[i-1].at > at {
+		i--
+	}
+	w.events = append(w.events, event{})
+	copy(w.events[i+1:], w.events[i:])
+	w.events[i] = event{at, do}
+}
+
+// Run lets time pass until done returns true, which is asked after every round, or until
+// there is nothing to do up to and at time until. It returns whether done did; done may
+// be nil.
+func (w *World) Run(until int64, done func() bool) bool {
+	for {
+		for len(w.events) > 0 && w.events[0].at <= w.now {
+			do := w.events[0].do
+			w.events = w.events[1:]
+			do()
+		}
+		work := w.step()
+		if done != nil && done() {
+			return true
+		}
+		next := w.now
+		if work != 0 {
+			next += w.Tick
+		} else {
+			next = w.next()
+		}
+		if next > until {
+			w.advance(until)
+			return false
+		}
+		w.advance(next)
+	}
+}
+
+// RunFor is Run for a span of time, in ns.
+func (w *World) RunFor(ns int64, done func() bool) bool { return w.Run(w.now+ns, done) }
+
+// step has every worker make one Step.
+func (w *World) step() (work int) {
+	w.rounds++
+	for _, h := range w.Hosts {
+		for _, k := range h.Workers {
+			work += k.Step(w.now)
+		}
+	}
+	return work
+}
+
+// retry is how long to wait when a frame has arrived that nobody takes, ns.
+const retry = 10e3
+
+// next is when something happens after now.
+func (w *World) next() int64 {
+	next := int64(math.MaxInt64)
+	if at := w.Net.Next(); at > w.now {
+		next = at
+	} else {
+		next = w.now + retry
+	}
+	for _, h := range w.Hosts {
+		for _, k := range h.Workers {
+			next = min(next, max(k.Wheel.Next(), w.now+1))
+		}
+	}
+	if len(w.events) > 0 {
+		next = min(next, w.events[0].at)
+	}
+	return next
+}
+
+func (w *World) advance(at int64) {
+	w.now = max(w.now, at)
+	w.Net.SetNow(w.now)
+}
+
+// Connect joins two hosts by a wire: "a" is its end 0. Interfaces are made, up, and have
+// an IPv4 and an IPv6 address each; the subnets count up with the wires.
+func (w *World) Connect(a, b *Host, links [2]sim.Link, o WireOptions) (*sim.Wire, error) {
+	c := sim.Config{Links: links, MTU: o.MTU, Ring: o.Ring, Offload: o.Offload, Pad: o.Pad}
+	c.Pools[0], c.Pools[1] = a.Pool, b.Pool
+	wire, err := w.Net.NewWire(c)
+	if err != nil {
+		return nil, err
+	}
+	w.wires++
+	for i, h := range []*Host{a, b} {
+		if err := h.attach(wire.End(i), w.wires, i+1, o.MTU); err != nil {
+			return nil, fmt.Errorf("simtest: %s: %w", h.Name, err)
+		}
+	}
+	return wire, nil
+}
+
+// WireOptions are those of a wire that have nothing to do with its links.
+type WireOptions struct {
+	MTU     int // 0: 1500
+	Ring    int
+	Offload bool
+	Pad     bool
+}
+
+// lingering is longer than anything of TCP lasts when the application is gone, ns:
+// TIME-WAIT, retransmissions of a FIN that nobody answers.
+const lingering = int64(600e9)
+
+// Close detaches all applications, lets time pass until everything has run out, and makes
+// sure that nothing is left: sessions, timers, packet buffers. The world is of no use
+// afterwards.
+func (w *World) Close() error {
+	var errs []error
+	for _, h := range w.Hosts {
+		for _, a := range h.apps {
+			errs = append(errs, a.Detach())
+		}
+	}
+	w.RunFor(lingering, nil)
+	for _, h := range w.Hosts {
+		errs = append(errs, h.close())
+	}
+	return errors.Join(errs...)
+}
+
+// close takes a host apart.
+func (h *Host) close() error {
+	var errs []error
+	fail := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf(h.Name+": "+format, args...))
+	}
+	for _, s := range h.Sessions.Workers() {
+		if n := s.Sessions(); n != 0 {
+			fail("%d sessions are left", n)
+		}
+	}
+	for _, i := range h.ifs {
+		if err := h.Ifaces.Delete(i); err != nil {
+			fail("%w", err)
+		}
+	}
+	h.Sessions.Close()
+	for _, k := range h.Workers {
+		if n := k.Wheel.Len(); n != 0 {
+			fail("%d timers are left", n)
+		}
+		k.Bufs.Flush()
+		k.Stop()
+	}
+	if n := givePool(h.Pool); n != 0 {
+		fail("%d packet buffers are missing", n)
+	}
+	return errors.Join(errs...)
+}
+
+// states are the states of the connections of an application's ends that are not gone.
+func (h *Host) states(a *App) (list []string) {
+	w := h.Sessions.Workers()[0]
+	for _, e := range a.Ends {
+		var info transport.Info
+		if s := w.Get(e.Handle); !e.Gone && s != nil && w.Info(s, &info) {
+			list = append(list, info.State)
+		}
+	}
+	return list
+}
+
+// describe tells about the connection behind an end, for messages.
+func (h *Host) describe(e *End) string {
+	w := h.Sessions.Workers()[0]
+	s := w.Get(e.Handle)
+	if s == nil {
+		return "\n\t\tno session"
+	}
+	var info transport.Info
+	if !w.Info(s, &info) {
+		return "\n\t\tno connection"
+	}
+	text := "\n\t\t" + info.State
+	for _, l := range info.Text {
+		text += "\n\t\t" + l
+	}
+	return text
+}

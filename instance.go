@@ -54,7 +54,6 @@ type instance struct {
 	session *session.Layer
 	ports   *ports.Manager
 	reg     *cli.Registry
-	server  *sock.Server
 	undo    []func() // how to take it apart
 }
 
@@ -291,44 +290,37 @@ func (in *instance) watchLinks() {
 	in.undo = append(in.undo, cancel)
 }
 
-// listen opens cli.sock. With the default path a second instance of the same user takes
-// the next free name; a path that was asked for must be free.
+// listen opens the socket of the command line.
 func (in *instance) listen() error {
-	if addr := in.conf.Unix.CLIListen; addr != "" {
-		return in.serve(addr)
-	}
-	first := filepath.Join(userDir(), "cli.sock")
-	for n := 1; ; n++ {
-		path := first
-		if n > 1 {
-			path = filepath.Join(userDir(), fmt.Sprintf("cli-%d.sock", n))
-		}
-		err := in.serve(path)
-		if !errors.Is(err, sock.ErrInUse) || n == 64 {
-			if err == nil && n > 1 {
-				fmt.Fprintf(os.Stderr, "vpphost: %s is another instance's: vppctl -s %s reaches this one\n", first, path)
-			}
-			return err
-		}
-	}
-}
-
-// serve opens the socket of the command line at addr.
-func (in *instance) serve(addr string) error {
 	u := &in.conf.Unix
+	addr := u.CLIListen
+	if addr == "" {
+		addr = freeSocket()
+	}
 	srv := sock.New(sock.Config{Address: addr, Engine: in.reg, Prompt: u.CLIPrompt,
 		HistoryLimit: u.CLIHistoryLimit, LineMode: u.CLILineMode, Log: in.log})
-	if in.server == nil {
-		in.server = srv
-		if err := in.reg.Add(srv.Commands()...); err != nil {
-			return err
-		}
+	if err := in.reg.Add(srv.Commands()...); err != nil {
+		return err
 	}
 	if err := srv.Start(); err != nil {
-		return err
+		return fmt.Errorf("cli-listen %s: %w", addr, err)
 	}
 	in.undo = append(in.undo, func() { _ = srv.Close() })
 	return nil
+}
+
+// freeSocket is the default path of the command line's socket, or, when another
+// instance of the same user has it, the next that is free.
+func freeSocket() string {
+	first := filepath.Join(userDir(), "cli.sock")
+	path := first
+	for n := 2; n < 100 && errors.Is(sock.Reclaim(path), sock.ErrInUse); n++ {
+		path = filepath.Join(userDir(), fmt.Sprintf("cli-%d.sock", n))
+	}
+	if path != first {
+		fmt.Fprintf(os.Stderr, "vpphost: %s is another instance's; vppctl -s %s reaches this one\n", first, path)
+	}
+	return path
 }
 
 func randomSeed() uint64 {

@@ -154,3 +154,11 @@ func (s *shard) fields(c *Conn, now int64) map[string]any {
 		"dup_acks_in": st.dupAcksIn, "dup_acks_out": st.dupAcksOut, "duration": duration(c, now),
 	}
 }
+
+// RTT is c's smoothed round-trip time in ns, 0 before the first measurement.
+func (t *TCP) RTT(w *worker.Worker, name transport.Conn) int64 {
+	if _, c := t.find(w, name); c != nil {
+		return c.srttNs()
+	}
+	return 0
+}

@@ -1,6 +1,8 @@
 package tcp
 
 import (
+	"errors"
+
 	"vpphost/dataplane/hdr"
 	"vpphost/dataplane/pkt"
 	"vpphost/dataplane/worker"
@@ -12,14 +14,14 @@ import (
 // Connect begins an active open: RFC 9293 section 3.10.1.
 func (t *TCP) Connect(w *worker.Worker, ep transport.Endpoint, opaque uint32) (transport.Conn, error) {
 	s := t.shards[w.Index]
-	i, c, err := s.active(ep)
+	now := w.Now()
+	i, c, after, err := s.active(ep, now)
 	if err != nil {
 		return transport.Conn{}, err
 	}
-	now := w.Now()
 	c.session = opaque
 	c.state = SynSent
-	s.number(c, 0, now)
+	s.number(c, after, now)
 	c.rcvScale = s.cfg.wscale()
 	c.offer(s.cfg.MinRxFIFO)
 	c.mss = defaultMSS4
@@ -32,41 +34,47 @@ func (t *TCP) Connect(w *worker.Worker, ep transport.Endpoint, opaque uint32) (t
 	return s.name(i, c), nil
 }
 
-// active finds the way and the ends of an active open, and allocates it.
-func (s *shard) active(ep transport.Endpoint) (uint32, *Conn, error) {
+// active finds the way and the ends of an active open, and allocates it. after, unless
+// 0, is what its initial sequence number must lie beyond.
+func (s *shard) active(ep transport.Endpoint, now int64) (i uint32, n *Conn, after uint32, err error) {
 	var c Conn // scratch: the path
 	x := tuple{remote: hdr.AddrOf(ep.Addr.Addr()), rport: ep.Addr.Port()}
 	if x.remote.IsZero() || isGroup(&x.remote) || x.rport == 0 {
-		return 0, nil, transport.ErrBadAddress
+		return 0, nil, 0, transport.ErrBadAddress
 	}
 	if err := s.t.net.FindPath(s.w, &x.remote, ep.Iface, &c.path); err != nil {
-		return 0, nil, transport.ErrNoRoute
+		return 0, nil, 0, transport.ErrNoRoute
 	}
 	if ep.Local.Addr().IsValid() && !ep.Local.Addr().IsUnspecified() {
 		x.local = hdr.AddrOf(ep.Local.Addr())
 	} else {
 		a, err := s.t.net.Source(s.w, &c.path, &x.remote)
 		if err != nil {
-			return 0, nil, transport.ErrNoSource
+			return 0, nil, 0, transport.ErrNoSource
 		}
 		x.local = a
 	}
 	if x.local.Is4() != x.remote.Is4() {
-		return 0, nil, transport.ErrBadAddress
+		return 0, nil, 0, transport.ErrBadAddress
 	}
 	hash, err := s.port(&x, ep.Local.Port())
-	if err != nil {
-		return 0, nil, err
+	if errors.Is(err, transport.ErrNoPort) {
+		if hash, after = s.recycle(&x, now); after != 0 {
+			err = nil
+		}
 	}
-	i, n := s.alloc(&x, hash)
+	if err != nil {
+		return 0, nil, 0, err
+	}
+	i, n = s.alloc(&x, hash)
 	if n == nil {
-		return 0, nil, transport.ErrNoMemory
+		return 0, nil, 0, transport.ErrNoMemory
 	}
 	n.path = c.path
 	if ep.Local.Port() == 0 {
 		n.set(fPort)
 	}
-	return i, n, nil
+	return i, n, after, nil
 }
 
 // port chooses the local port, unless want says which, such that the flow belongs to

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"time"
 	"unsafe"
 
 	"vpphost/dataplane/hdr"
@@ -120,6 +121,40 @@ func (s *shard) reap(now int64) {
 		}
 		s.endWait(j, x)
 	}
+}
+
+// recycleAge is how long a waiter must have waited before its port is used again, in
+// ns: old segments that still travel are then older than the new timestamps.
+const recycleAge = int64(time.Second)
+
+// recycleTries bounds the search for a waiter to recycle.
+const recycleTries = 64
+
+// recycle ends the oldest connection in TIME_WAIT between the ends of x, whose local
+// port it sets, so that an active open need not fail for want of ports. As RFC 6191
+// section 2 has it for the passive side, timestamps keep the two connections apart:
+// those of one 4-tuple never run backwards here (see isn.go). It returns the flow's hash
+// and the number that the new connection must begin after; 0 when there is none.
+func (s *shard) recycle(x *tuple, now int64) (hash, after uint32) {
+	j := s.waits.first
+	for range recycleTries {
+		if j == 0 {
+			return 0, 0
+		}
+		w := s.waits.at(j)
+		if w.until.ns(now)-now > int64(s.cfg.TimeWait)-recycleAge {
+			return 0, 0 // this one and all behind it are too young
+		}
+		if w.remote == x.remote && w.rport == x.rport && w.local == x.local && w.tsRecent != 0 {
+			x.lport = w.lport
+			after = max(w.sndNxt.Add(1).Val(), 1)
+			s.endWait(j, w)
+			s.ports.InUse++
+			return s.t.hasher.Hash(&x.local, &x.remote, x.lport, x.rport), after
+		}
+		j = w.next
+	}
+	return 0, 0
 }
 
 func (s *shard) endWait(j uint32, x *waiter) {

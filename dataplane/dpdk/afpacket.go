@@ -4,21 +4,44 @@ package dpdk
 // #include "shim.h"
 import "C"
 
-import "fmt"
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Rings are the dimensions of an af_packet port, as the driver was told them (framecnt,
+// framesz, blocksz). Blocks hold whole frames.
+type Rings struct {
+	Frames, FrameSize, BlockSize int
+}
 
 // GuardRings makes a started port of the af_packet driver safe: a full transmit ring
-// never blocks the worker, packets that the kernel cut are dropped and counted, and
-// the kernel's verdict on checksums is kept. frames and frameSize are the driver's
-// framecnt and framesz. It returns the descriptors that become readable when packets
-// wait, one a queue; they belong to the driver.
-func (p *Port) GuardRings(frames, frameSize int) ([]int, error) {
+// never blocks the worker, packets that the kernel cut are dropped and counted, the
+// kernel's verdict on checksums is kept, fragments stay fragments, and what the kernel
+// itself sends on the interface is not received. The interface is promiscuous as long
+// as the port exists.
+//
+// It returns the descriptors that become readable when packets wait, one a queue; they
+// belong to the driver. The caller's thread is in the interface's network namespace.
+func (p *Port) GuardRings(r Rings) ([]int, error) {
 	var fds []int
-	for i := range min(len(p.rx), len(p.tx)) {
-		r := C.dp_ring_new(p.rx[i].c, p.tx[i].c, C.uint32_t(frames), C.uint32_t(frameSize), C.int(p.ifindex))
-		if r == nil {
-			return nil, fmt.Errorf("dpdk: %s: this af_packet driver (%s) is not the one known to be safe", p.name, Version())
+	fanout := C.int(-1)
+	group := &fanout
+	n := min(len(p.rx), len(p.tx))
+	if n == 1 {
+		group = nil
+	}
+	for i := range n {
+		c, err := C.dp_ring_new(p.rx[i].c, p.tx[i].c, C.uint32_t(r.Frames), C.uint32_t(r.FrameSize),
+			C.uint32_t(r.BlockSize), C.int(p.ifindex), group)
+		if c == nil {
+			if asErrno(err) == unix.EPROTO {
+				return nil, fmt.Errorf("dpdk: %s: this af_packet driver (%s) is not the one known to be safe", p.name, Version())
+			}
+			return nil, &Error{Op: "packet rings of " + p.name, Errno: asErrno(err)}
 		}
-		fds = append(fds, int(C.dp_ring_fd(r)))
+		fds = append(fds, int(C.dp_ring_fd(c)))
 	}
 	return fds, nil
 }

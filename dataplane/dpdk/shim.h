@@ -124,7 +124,7 @@ bool dp_memif_arm(uintptr_t q);
 
 /* afpacket.c */
 struct dp_ring *dp_ring_new(struct dp_rxq *rx, struct dp_txq *tx, uint32_t frames,
-			    uint32_t frame_size, int ifindex);
+			    uint32_t frame_size, uint32_t block_size, int ifindex, int *fanout);
 int dp_ring_fd(struct dp_ring *r);
 
 /* tap.c */

@@ -95,8 +95,10 @@ func (h *Wheel) link(i uint32, e *timerEntry) {
 	if limit := h.tick + 1<<(slotBits*wheelLevels) - 1; at > limit {
 		at = limit
 	}
-	// The level is that of the highest digit in which at differs from tick.
-	level := (bits.Len64(uint64(at^h.tick)) - 1) / slotBits
+	// The level is that of the highest digit in which at differs from tick. Where a
+	// higher digit than the last level's differs, the last level goes round once more
+	// before it gets there.
+	level := min((bits.Len64(uint64(at^h.tick))-1)/slotBits, wheelLevels-1)
 	slot := uint32(at>>(level*slotBits)) & (slotsPer - 1)
 	head := &h.heads[level][slot]
 	e.slot = uint32(level)<<slotBits | slot
@@ -220,5 +222,8 @@ func (h *Wheel) Next() int64 {
 			return (base + int64(bits.TrailingZeros64(ahead))) << shift << tickShift
 		}
 	}
-	return (h.tick + 1) << tickShift
+	// What is left is in slots of the last level that come after its next turn.
+	const top = (wheelLevels - 1) * slotBits
+	turn := (h.tick>>top | (slotsPer - 1)) + 1
+	return (turn + int64(bits.TrailingZeros64(h.busy[wheelLevels-1]))) << top << tickShift
 }

@@ -290,6 +290,48 @@ func TestHotChunkIsReused(t *testing.T) {
 	}
 }
 
+// TestAllocator looks at the order in which chunks come, and at runs of blocks.
+func TestAllocator(t *testing.T) {
+	s := newStore(t, 12<<20)
+	a := s.Segment().a
+	var lines []uint32
+	for range 3 * 512 { // three blocks
+		lines = append(lines, a.alloc(12))
+	}
+	for _, i := range []int{5, 600, 1100, 7} {
+		a.release(lines[i], 12)
+		if got := a.alloc(12); got != lines[i] {
+			t.Fatalf("got line %d, the last one freed is %d", got, lines[i])
+		}
+	}
+	for _, i := range []int{5, 600, 1100, 7} {
+		a.release(lines[i], 12)
+	}
+	for _, i := range []int{7, 5, 1100, 600} { // last in, first out, block by block
+		if got := a.alloc(12); got != lines[i] {
+			t.Fatalf("got line %d, want %d", got, lines[i])
+		}
+	}
+	for _, l := range lines {
+		a.release(l, 12)
+	}
+	// Blocks that classes keep in reserve do not stand in the way of a large chunk.
+	for shift := uint8(9); shift < 15; shift++ {
+		a.release(a.alloc(shift), shift)
+	}
+	l := a.alloc(23) // four blocks of the six
+	if l == 0 {
+		t.Fatal("no room for a run")
+	}
+	if a.alloc(23) != 0 || a.failed != 1 {
+		t.Fatal("a run out of nowhere")
+	}
+	a.release(l, 23)
+	if a.used != 0 || a.chunks != 0 {
+		t.Fatal("not balanced")
+	}
+}
+
 var sink byte
 
 func BenchmarkReserveCommit1460(b *testing.B) {

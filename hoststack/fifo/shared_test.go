@@ -321,6 +321,47 @@ func TestGrant(t *testing.T) {
 	}
 }
 
+// TestImpossibleIndexes: what no correct peer writes is ignored and noticed.
+func TestImpossibleIndexes(t *testing.T) {
+	s, mem := heapStore(t)
+	_, p, line := s.NewShared(10000, Producer)
+	p.Write(make([]byte, 100))
+	for _, head := range []uint32{101, 5000, 1 << 31, 1<<32 - 1} {
+		p.broken = false
+		p.shared.head.Store(head)
+		if p.Len() != 100 || !p.Broken() {
+			t.Fatalf("head %d: len %d, broken %v", head, p.Len(), p.Broken())
+		}
+	}
+	p.shared.head.Store(40)
+	p.broken = false
+	if p.Len() != 60 || p.Broken() {
+		t.Fatal("a right index was refused")
+	}
+	p.shared.head.Store(39) // back
+	if p.Len() != 60 || !p.Broken() {
+		t.Fatal("an index that went back was taken")
+	}
+	// The peer's own view of a damaged table.
+	r, _ := OpenRemote(mem, line)
+	for _, bad := range []uint32{0, 1<<32 - 1, uint32(len(mem) >> lineShift)} {
+		p.shared.table[0].Store(bad)
+		if b := r.Peek(0, 10); b != nil {
+			t.Fatalf("line %d: %d bytes", bad, len(b))
+		}
+	}
+
+	_, c, _ := s.NewShared(10000, Consumer)
+	c.Grant(1)
+	for _, tail := range []uint32{4097, 10001, 1 << 31, 1<<32 - 1} {
+		c.broken = false
+		c.shared.tail.Store(tail)
+		if c.Len() != 0 || !c.Broken() {
+			t.Fatalf("tail %d: len %d, broken %v", tail, c.Len(), c.Broken())
+		}
+	}
+}
+
 func TestOpenRemoteRefuses(t *testing.T) {
 	s, mem := heapStore(t)
 	_, _, line := s.NewShared(10000, Consumer)

@@ -191,10 +191,10 @@ func TestNoRehashStall(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 9))
 	worst := uint32(0)
 	for i := uint32(1); i <= 1<<20; i++ {
-		left := tb.left
+		before := tb.sweep
 		_ = tb.Insert(r.Uint32(), i)
-		if tb.left < left {
-			worst = max(worst, left-tb.left)
+		if tb.sweep > before {
+			worst = max(worst, tb.sweep-before)
 		}
 	}
 	if worst > 200 {
@@ -204,6 +204,48 @@ func TestNoRehashStall(t *testing.T) {
 		t.Fatalf("%d bytes for a million entries", tb.Bytes())
 	}
 	tb.Each(func(uint32) bool { return true })
+}
+
+// TestMoveWithRunOverTheEnd grows tables whose last entries wrap round to the first
+// slots, and looks for every entry after every step of the move.
+func TestMoveWithRunOverTheEnd(t *testing.T) {
+	wrapped := 0
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		tb, _ := NewTable()
+		var keys []uint32
+		add := func() {
+			h := r.Uint32()
+			if len(keys)%16 == 0 { // crowd the end
+				for tb.cur.home(h) < tb.cur.mask-2 {
+					h = r.Uint32()
+				}
+			}
+			keys = append(keys, h)
+			_ = tb.Insert(h, uint32(len(keys)))
+		}
+		over := false
+		for tb.old.region == nil {
+			e := tb.cur.at(0)
+			over = e.index != 0 && tb.cur.home(e.hash) > 0
+			add()
+		}
+		if over {
+			wrapped++
+		}
+		for tb.old.region != nil {
+			add()
+			for i, h := range keys {
+				if !has(tb, h, uint32(i+1)) {
+					t.Fatalf("seed %d: entry %d of %d is missing, %d positions done", seed, i, len(keys), tb.sweep)
+				}
+			}
+		}
+		tb.Close()
+	}
+	if wrapped == 0 {
+		t.Fatal("no run went over the end")
+	}
 }
 
 func TestTableGivesMemoryBack(t *testing.T) {
@@ -282,10 +324,14 @@ func TestPorts(t *testing.T) {
 	}
 	a := h.Hash(addr("10.0.0.1"), addr("10.0.0.2"), 0, 80)
 	b := h.Hash(addr("10.0.0.1"), addr("10.0.0.3"), 0, 80)
-	first, _ := alloc(a)
-	for range 999 {
-		if _, err := alloc(a); err != nil {
+	var first uint16 // to be freed
+	for i := range 1000 {
+		port, err := alloc(a)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if i == 700 {
+			first = port
 		}
 	}
 	if p.MaxTries != 1 {
@@ -299,19 +345,26 @@ func TestPorts(t *testing.T) {
 	}
 	// Refused without searching.
 	tries := 0
-	_, err := p.Alloc(a, func(uint16) bool { tries++; return false })
+	var err error
+	_, err = p.Alloc(a, func(uint16) bool { tries++; return false })
 	if tries != 0 || !errors.Is(err, transport.ErrNoPort) {
 		t.Fatalf("%d tries, %v", tries, err)
 	}
 	delete(used, [2]uint32{a, uint32(first)})
 	p.Free(a, first)
-	if port, err := alloc(a); port != first || err != nil {
-		t.Fatalf("port %d, %v; want %d", port, err, first)
+	tries = 0
+	port, err := p.Alloc(a, func(port uint16) bool { tries++; return port == first })
+	if port != first || err != nil || tries != 1 {
+		t.Fatalf("port %d after %d tries, %v; want %d at once", port, tries, err, first)
 	}
+	used[[2]uint32{a, uint32(first)}] = true
 	if p.InUse != 1001 {
 		t.Fatalf("%d in use", p.InUse)
 	}
 	// Want of ports ends by itself, too.
+	if _, err := alloc(a); !errors.Is(err, transport.ErrNoPort) {
+		t.Fatalf("a port too many: %v", err)
+	}
 	for range 2*refuseAfterFull + 2 {
 		if _, err = p.Alloc(a, func(port uint16) bool { return port == 40500 }); err == nil {
 			return

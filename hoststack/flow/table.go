@@ -19,9 +19,9 @@ type entry struct {
 }
 
 const (
-	minShift  = 10 // 1024 entries at least
-	moveSlots = 64 // old positions looked at per change while moving
-	releaseAt = 1 << 16
+	minShift  = 10      // 1024 entries at least
+	moveSlots = 64      // old positions looked at per change while moving
+	releaseAt = 1 << 16 // bytes
 )
 
 // slab is one open-addressed array.
@@ -93,7 +93,6 @@ type Table struct {
 	cur   slab
 	old   slab   // being emptied; no region when there is none
 	sweep uint32 // next position of old to look at
-	left  uint32 // positions of old not looked at yet
 	n     uint32
 	inOld uint32
 }
@@ -240,22 +239,19 @@ func (t *Table) resize(log int) error {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	t.old, t.cur = t.cur, s
-	t.inOld, t.left = t.n, t.old.size()
-	// Begin behind an empty entry, so that runs are met from their start.
-	t.sweep = 0
-	for t.old.at(t.sweep).index != 0 {
-		t.sweep++
-	}
+	t.inOld, t.sweep = t.n, 0
 	return nil
 }
 
-// move takes a few positions of the old slab to the current one. Whole runs are
-// moved: within a run that is half gone, look-ups would end at the gap.
+// move takes a few positions of the old slab to the current one, from the first to the
+// last. Runs are moved as a whole: within one that is half gone, look-ups would end at
+// the gap. (Of a run that goes over the end of the slab the second part goes first, which
+// leaves no gap before the first part.)
 func (t *Table) move() {
 	if t.old.region == nil {
 		return
 	}
-	for budget := moveSlots; t.left != 0; budget-- {
+	for budget := moveSlots; t.sweep < t.old.size(); budget-- {
 		e := t.old.at(t.sweep)
 		if e.index != 0 {
 			t.cur.insert(e.hash, e.index)
@@ -264,12 +260,11 @@ func (t *Table) move() {
 		} else if budget <= 0 {
 			return
 		}
-		t.left--
-		t.sweep = (t.sweep + 1) & t.old.mask
-		if t.sweep*8%releaseAt == 0 && (t.old.size()-t.left)*8 >= releaseAt {
-			// The piece before sweep is empty as a whole: give its pages back now,
-			// so that the last unmapping is cheap.
-			t.old.region.Release(int(t.sweep-1)&int(t.old.mask)*8&^(releaseAt-1), releaseAt)
+		t.sweep++
+		if t.sweep*8%releaseAt == 0 {
+			// Give the empty pages back bit by bit, so that the last unmapping is
+			// cheap.
+			t.old.region.Release(int(t.sweep)*8-releaseAt, releaseAt)
 		}
 	}
 	t.old.region.Close()

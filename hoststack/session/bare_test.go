@@ -9,6 +9,9 @@ func (b *bareTransport) Send(*worker.Worker, transport.Conn, int) transport.Sent
 	b.sends++
 	return transport.Sent{}
 }
+func (b *bareTransport) Connect(*worker.Worker, transport.Endpoint, uint32) (transport.Conn, error) {
+	return transport.Conn{Index: 1}, nil
+}
 func (b *bareTransport) RxSpace(*worker.Worker, transport.Conn)   {}
 func (b *bareTransport) Close(*worker.Worker, transport.Conn)     {}
 func (b *bareTransport) Reset(*worker.Worker, transport.Conn)     {}

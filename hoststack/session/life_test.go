@@ -398,6 +398,39 @@ func TestEarlyDeath(t *testing.T) {
 	}
 }
 
+// TestQuietTransport is a transport that says less than the fake.
+func TestQuietTransport(t *testing.T) {
+	h := newHost(t, 1, Config{})
+	h.l.transports[transport.TCP] = &bareTransport{}
+	up, w := h.l.Upper(), h.ws[0]
+	cln := &recorder{name: "client"}
+	a, _ := h.l.Attach("a", cln, Options{})
+	if err := a.Connect(transport.TCP, serverEP, 7); err != nil {
+		t.Fatal(err)
+	}
+	at, err := up.Connected(w, transport.Conn{Proto: transport.TCP, Index: 1}, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.settle()
+	h.on(cln, func(w *Worker, s *Session) { w.Reset(s) })
+	up.Gone(w, at.Session, nil)
+	h.settle()
+	cln.want(t, "connected 7 <nil>", "gone "+transport.ErrAborted.Error())
+	// A connect that succeeds after the application has gone is refused.
+	if err := a.Connect(transport.TCP, serverEP, 8); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Detach(); err != nil {
+		t.Fatal(err)
+	}
+	cln.want(t, "connected 8 "+transport.ErrAborted.Error())
+	if _, err := up.Connected(w, transport.Conn{Proto: transport.TCP, Index: 2}, 1, nil); !errors.Is(err, transport.ErrAppRefused) {
+		t.Fatalf("accepted: %v", err)
+	}
+	h.empty()
+}
+
 func TestUnreadDataInGone(t *testing.T) {
 	h := newHost(t, 1, Config{})
 	srv, cln, sa, ca := h.pair()
@@ -420,14 +453,16 @@ func TestDataAfterCloseIsDiscarded(t *testing.T) {
 	h.on(srv, func(w *Worker, s *Session) { w.Close(s) })
 	h.settle()
 	cln.want(t, "closed")
-	h.on(cln, func(w *Worker, s *Session) { write(w, s, 1<<20) })
-	h.settle()
-	h.on(cln, func(w *Worker, s *Session) {
-		if w.Tx(s).Len() != 0 {
-			t.Fatal("the window closed")
-		}
-		w.Close(s)
-	})
+	for range 10 { // more than a FIFO holds
+		h.on(cln, func(w *Worker, s *Session) { write(w, s, DefaultFIFO) })
+		h.settle()
+		h.on(cln, func(w *Worker, s *Session) {
+			if w.Tx(s).Len() != 0 {
+				t.Fatal("the window closed")
+			}
+		})
+	}
+	h.on(cln, func(w *Worker, s *Session) { w.Close(s) })
 	h.settle()
 	srv.want(t, gone)
 	h.done(sa, ca)

@@ -68,8 +68,8 @@ func TestRoundRobinAndBudgets(t *testing.T) {
 	calls := 0
 	h.f.shards[0].send = func(*fakeConn, int) transport.Sent { calls++; return transport.Sent{} }
 	h.step(5)
-	if calls != 10 {
-		t.Fatalf("%d calls after all are idle", calls)
+	if calls != 10 || h.ws[0].Wheel.Len() != 0 {
+		t.Fatalf("%d calls after all are idle, %d timers", calls, h.ws[0].Wheel.Len())
 	}
 	h.f.shards[0].send = nil
 	h.done(sa, ca)
@@ -129,6 +129,34 @@ func TestPacing(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.send = nil
+	h.done(sa)
+}
+
+// TestAlarm: the worker is woken for the first of the paced sessions, whichever was
+// paced first, and not for nothing.
+func TestAlarm(t *testing.T) {
+	h, ca, sa, cln := many(t, 2)
+	wait := int64(10e6)
+	h.f.shards[0].send = func(*fakeConn, int) transport.Sent {
+		return transport.Sent{Verdict: transport.Paced, Until: h.now + wait}
+	}
+	w := h.l.workers[0]
+	for _, hd := range cln.sessions {
+		w.Send(w.Get(hd))
+		h.step(1)
+		if n := h.ws[0].Wheel.Next(); n > h.now+wait+2*65536 || n < h.now {
+			t.Fatalf("the worker would sleep %d ns, not %d", n-h.now, wait)
+		}
+		wait = 1e6
+	}
+	if err := ca.Detach(); err != nil {
+		t.Fatal(err)
+	}
+	h.step(2)
+	if h.ws[0].Wheel.Len() != 0 {
+		t.Fatal("a timer is left")
+	}
+	h.f.shards[0].send = nil
 	h.done(sa)
 }
 

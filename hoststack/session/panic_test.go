@@ -39,7 +39,10 @@ func TestPanickingApplication(t *testing.T) {
 			_ = ca.Connect(transport.TCP, serverEP, 9)
 		case 1:
 			srv.onReadable = bad
-			h.on(cln, func(w *Worker, s *Session) { write(w, s, 1) })
+			for _, hd := range cln.sessions { // the other sessions have data in the same Step
+				w := h.l.workers[hd.Worker]
+				write(w, w.Get(hd), 1)
+			}
 		case 2:
 			srv.onClosed = bad
 			h.on(cln, func(w *Worker, s *Session) { w.HalfClose(s) })
@@ -54,8 +57,11 @@ func TestPanickingApplication(t *testing.T) {
 			cln.onConnected = func(*Worker, *Session, uint64, error) { panic("boom") }
 			_ = ca.Connect(transport.TCP, serverEP, 9)
 		}
+		before := len(failed.log)
 		h.settle()
-		failed.in = false
+		if len(failed.log) != before+1 {
+			t.Fatalf("%d: called after it panicked: %q", where, failed.log)
+		}
 		failed.log = nil
 		if !strings.Contains(out.String(), "boom") {
 			t.Fatalf("%d: nothing was logged", where)

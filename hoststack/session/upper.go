@@ -112,7 +112,6 @@ func (u *upper) Gone(w *worker.Worker, session uint32, why error) {
 	if s.state != Accepting {
 		s.state = TransportDeleted
 	}
-	sw.paced.remove(sw, s)
 	sw.post(s, evGone)
 }
 

@@ -1,7 +1,6 @@
 package fib
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 
@@ -12,8 +11,9 @@ import (
 // Interfaces is what the commands ask about interfaces and neighbours. Called on
 // control goroutines only.
 type Interfaces interface {
-	// IndexOf finds an interface by its name.
-	IndexOf(name string) (uint32, bool)
+	// Parse consumes the name of an interface; Words are all names, for completion.
+	Parse(in *cli.Input) (uint32, error)
+	Words() []cli.Word
 	// Describe tells an interface's name, address and MTU.
 	Describe(iface uint32) (name string, mac hdr.MAC, mtu int)
 	// Neighbor tells the link-layer address of a neighbour, when it is known.
@@ -28,17 +28,42 @@ func Commands(t *Table, ifs Interfaces) []*cli.Command {
 		Usage: "[add|del] <prefix> [table 0] via <next-hop> [<interface>] | <interface> | drop | local [via ...]",
 		Help:  "Add or delete a route",
 		Run:   c.route,
+		Complete: func(x *cli.Ctx, in *cli.Input) []cli.Word {
+			var last, w string
+			for in.Word(&w) {
+				last = w
+			}
+			switch last {
+			case "":
+				return words("add", "del")
+			case "add", "del":
+				return nil
+			case "via":
+				return append(c.ifs.Words(), words("drop", "local")...)
+			}
+			return append(c.ifs.Words(), words("via")...)
+		},
 	}, {
-		Path:  "show ip fib",
-		Usage: "[summary] [table 0] [<address>[/<length>]]",
-		Help:  "Show the IPv4 forwarding table",
-		Run:   func(_ *cli.Ctx, in *cli.Input) (cli.Result, error) { return c.show(in, true) },
+		Path:     "show ip fib",
+		Usage:    "[summary] [table 0] [<address>[/<length>]]",
+		Help:     "Show the IPv4 forwarding table",
+		Complete: func(*cli.Ctx, *cli.Input) []cli.Word { return words("summary") },
+		Run:      func(_ *cli.Ctx, in *cli.Input) (cli.Result, error) { return c.show(in, true) },
 	}, {
-		Path:  "show ip6 fib",
-		Usage: "[summary] [table 0] [<address>[/<length>]]",
-		Help:  "Show the IPv6 forwarding table",
-		Run:   func(_ *cli.Ctx, in *cli.Input) (cli.Result, error) { return c.show(in, false) },
+		Path:     "show ip6 fib",
+		Usage:    "[summary] [table 0] [<address>[/<length>]]",
+		Help:     "Show the IPv6 forwarding table",
+		Complete: func(*cli.Ctx, *cli.Input) []cli.Word { return words("summary") },
+		Run:      func(_ *cli.Ctx, in *cli.Input) (cli.Result, error) { return c.show(in, false) },
 	}}
+}
+
+// words are suggestions without help.
+func words(list ...string) (out []cli.Word) {
+	for _, w := range list {
+		out = append(out, cli.Word{Text: w})
+	}
+	return out
 }
 
 type commands struct {
@@ -47,7 +72,7 @@ type commands struct {
 }
 
 // errTable answers "table N".
-var errTable = errors.New("there is no table but 0")
+var errTable = cli.Usagef("there is no table but 0")
 
 func scanTable(in *cli.Input) error {
 	var n uint32
@@ -96,6 +121,11 @@ func (c *commands) scanRoute(in *cli.Input) (r Route, del bool, err error) {
 			case in.Match("del"):
 				del = true
 				continue
+			case in.Match("table"):
+				if err = scanTable(in); err != nil {
+					return r, del, err
+				}
+				continue
 			case !scanPrefix(in, &r.Prefix):
 				return r, del, in.Expect("a prefix")
 			}
@@ -131,7 +161,7 @@ func (c *commands) scanPath(in *cli.Input, r *Route, before int) error {
 		kind = Receive
 	}
 	if before > 0 && (kind != Via || r.Kind != Via) {
-		return fmt.Errorf("%w: drop and local cannot be mixed with other paths", cli.ErrUsage)
+		return cli.Usagef("drop and local cannot be mixed with other paths")
 	}
 	r.Kind = kind
 	if kind != Via {
@@ -141,6 +171,8 @@ func (c *commands) scanPath(in *cli.Input, r *Route, before int) error {
 	var a netip.Addr
 	if in.Addr(&a) {
 		h.Gateway = hdr.AddrOf(a)
+	} else if in.Done() {
+		return in.Expect("a next hop or an interface")
 	} else if err := c.scanIface(in, &h.Iface); err != nil {
 		return err
 	}
@@ -148,17 +180,9 @@ func (c *commands) scanPath(in *cli.Input, r *Route, before int) error {
 	return nil
 }
 
-func (c *commands) scanIface(in *cli.Input, iface *uint32) error {
-	var name string
-	if !in.Word(&name) {
-		return in.Expect("a next hop or an interface")
-	}
-	i, ok := c.ifs.IndexOf(name)
-	if !ok {
-		return fmt.Errorf("unknown interface `%s'", name)
-	}
-	*iface = i
-	return nil
+func (c *commands) scanIface(in *cli.Input, iface *uint32) (err error) {
+	*iface, err = c.ifs.Parse(in)
+	return err
 }
 
 // show is "show ip fib" and "show ip6 fib".
@@ -183,7 +207,7 @@ func (c *commands) show(in *cli.Input, v4 bool) (cli.Result, error) {
 		}
 	}
 	if p.IsValid() && p.Addr().Is4() != v4 {
-		return nil, fmt.Errorf("%w: %s is of the other family", cli.ErrUsage, p)
+		return nil, cli.Usagef("%s is of the other family", p)
 	}
 	s := c.t.Load()
 	if summary {

@@ -89,6 +89,7 @@ func (c *commands) hop(s *Snapshot, e *Entry, h Hop) PathInfo {
 	if n.Kind != Attached {
 		return PathInfo{Kind: Drop.String(), Address: &a}
 	}
+	a = n.Addr.Netip()
 	name, own, mtu := c.ifs.Describe(n.Iface)
 	p := PathInfo{Kind: "incomplete", Address: &a, Interface: name, MTU: mtu}
 	if mac, ok := c.ifs.Neighbor(n.Iface, n.Addr); ok {
@@ -140,7 +141,7 @@ func (p *PathInfo) text(n string, prefix netip.Prefix) string {
 	case "glean":
 		src := ""
 		if p.Address != nil {
-			src = fmt.Sprintf("[src:%s] ", netip.PrefixFrom(*p.Address, prefix.Bits()))
+			src = fmt.Sprintf("[src:%s] ", prefix)
 		}
 		return fmt.Sprintf("[@4]: ipv%s-glean: %s%s: mtu:%d next:1 flags:[] %s", n, src, p.Interface, p.MTU, p.Rewrite)
 	case "via":

@@ -6,6 +6,7 @@ import (
 
 	"vpphost/cli"
 	"vpphost/dataplane/fib"
+	"vpphost/dataplane/iface"
 	"vpphost/dataplane/neigh"
 )
 
@@ -18,21 +19,40 @@ func Commands(s *Stack) []*cli.Command {
 		Usage: "{<ip-addr> | ipv4 <ip4-addr> | ipv6 <ip6-addr>} [source <interface>|<ip-addr>] [size <pktsize:60>] [interval <sec:1>] [repeat <cnt:5>] [table-id <id:0>] [burst <count:1>] [verbose]",
 		Help:  "Send ICMP echo requests",
 		Run:   c.ping,
+		Complete: func(_ *cli.Ctx, in *cli.Input) (words []cli.Word) {
+			var last, w string
+			for in.Word(&w) {
+				last = w
+			}
+			switch last {
+			case "source":
+				return c.s.ifs.Words()
+			case "", "size", "interval", "repeat", "burst", "table-id":
+				return nil
+			}
+			for _, w := range []string{"source", "size", "interval", "repeat", "burst", "verbose"} {
+				words = append(words, cli.Word{Text: w})
+			}
+			return words
+		},
 	}, {
-		Path:  "enable ip6 interface",
-		Usage: "<interface>",
-		Help:  "Enable IPv6 on an interface: it gets a link-local address",
-		Run:   func(_ *cli.Ctx, in *cli.Input) (cli.Result, error) { return c.enable6(in, true) },
+		Path:     "enable ip6 interface",
+		Usage:    "<interface>",
+		Complete: c.complete,
+		Help:     "Enable IPv6 on an interface: it gets a link-local address",
+		Run:      func(_ *cli.Ctx, in *cli.Input) (cli.Result, error) { return c.enable6(in, true) },
 	}, {
-		Path:  "disable ip6 interface",
-		Usage: "<interface>",
-		Help:  "Take the link-local address away again, unless there are other IPv6 addresses",
-		Run:   func(_ *cli.Ctx, in *cli.Input) (cli.Result, error) { return c.enable6(in, false) },
+		Path:     "disable ip6 interface",
+		Usage:    "<interface>",
+		Complete: c.complete,
+		Help:     "Take the link-local address away again, unless there are other IPv6 addresses",
+		Run:      func(_ *cli.Ctx, in *cli.Input) (cli.Result, error) { return c.enable6(in, false) },
 	}, {
-		Path:  "show ip6 interface",
-		Usage: "<interface>",
-		Help:  "Show the IPv6 addresses and groups of an interface",
-		Run:   c.show6,
+		Path:     "show ip6 interface",
+		Usage:    "<interface>",
+		Complete: c.complete,
+		Help:     "Show the IPv6 addresses and groups of an interface",
+		Run:      c.show6,
 	}}
 	out = append(out, fib.Commands(s.fib, names{s})...)
 	return append(out, neigh.Commands(s.neigh, names{s})...)
@@ -40,29 +60,32 @@ func Commands(s *Stack) []*cli.Command {
 
 type commands struct{ s *Stack }
 
-func (c *commands) scanIface(in *cli.Input) (uint32, error) {
-	var name string
-	if !in.Word(&name) {
-		return 0, in.Expect("an interface")
+// scanIface takes an interface name and nothing else.
+func (c *commands) scanIface(in *cli.Input) (*iface.Interface, error) {
+	i, err := c.s.ifs.Parse(in)
+	if err == nil {
+		err = in.End()
 	}
-	i := c.s.ifs.ByName(name)
-	if i == nil {
-		return 0, fmt.Errorf("unknown interface `%s'", name)
+	return i, err
+}
+
+// complete suggests an interface.
+func (c *commands) complete(_ *cli.Ctx, in *cli.Input) []cli.Word {
+	if in.Done() {
+		return c.s.ifs.Words()
 	}
-	if !in.Done() {
-		return 0, in.Unknown()
-	}
-	return i.Index, nil
+	return nil
 }
 
 func (c *commands) enable6(in *cli.Input, on bool) (cli.Result, error) {
-	index, err := c.scanIface(in)
+	i, err := c.scanIface(in)
 	if err != nil {
 		return nil, err
 	}
-	if i := c.s.ifs.ByIndex(index); i != nil && index != 0 {
-		c.s.EnableIP6(i, on)
+	if i.Index == 0 {
+		return nil, iface.ErrLocal
 	}
+	c.s.EnableIP6(i, on)
 	return nil, nil
 }
 
@@ -77,12 +100,12 @@ type IP6Interface struct {
 }
 
 func (c *commands) show6(_ *cli.Ctx, in *cli.Input) (cli.Result, error) {
-	index, err := c.scanIface(in)
+	i, err := c.scanIface(in)
 	if err != nil {
 		return nil, err
 	}
-	out := &IP6Interface{Name: names{c.s}.NameOf(index), Global: []string{}, Groups: []string{}}
-	l := c.s.fib.Load().Link(index)
+	out := &IP6Interface{Name: i.Name, Global: []string{}, Groups: []string{}}
+	l := c.s.fib.Load().Link(i.Index)
 	if l == nil || !l.IP6 {
 		return out, nil
 	}

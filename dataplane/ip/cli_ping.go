@@ -164,7 +164,7 @@ func (c *commands) scanPing(in *cli.Input) (*pingOptions, error) {
 		return nil, in.Expect("an IPv4 or IPv6 address")
 	}
 	if to.IsUnspecified() {
-		return nil, fmt.Errorf("%w: %s cannot be pinged", cli.ErrUsage, to)
+		return nil, cli.Usagef("%s cannot be pinged", to)
 	}
 	o.to = hdr.AddrOf(to)
 	for !in.Done() {
@@ -204,7 +204,7 @@ func scanInt(in *cli.Input, what string, v *int, lo, hi int) error {
 		return in.Expect("a number after " + what)
 	}
 	if *v < lo || *v > hi {
-		return fmt.Errorf("%w: %s %d is not between %d and %d", cli.ErrUsage, what, *v, lo, hi)
+		return cli.Usagef("%s %d is not between %d and %d", what, *v, lo, hi)
 	}
 	return nil
 }
@@ -218,18 +218,13 @@ func (c *commands) scanSource(in *cli.Input, o *pingOptions) error {
 			return fmt.Errorf("%s is not an address of ours", a)
 		}
 		if o.from.Is4() != o.to.Is4() {
-			return fmt.Errorf("%w: %s and %s are of different families", cli.ErrUsage, a, o.to)
+			return cli.Usagef("%s and %s are of different families", a, o.to)
 		}
 		return nil
 	}
-	var name string
-	if !in.Word(&name) {
-		return in.Expect("an interface or an address after source")
+	i, err := c.s.ifs.Parse(in)
+	if err == nil {
+		o.iface = i.Index
 	}
-	i := c.s.ifs.ByName(name)
-	if i == nil {
-		return fmt.Errorf("unknown interface `%s'", name)
-	}
-	o.iface = i.Index
-	return nil
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"vpphost/cli"
 	"vpphost/dataplane/fib"
 	"vpphost/dataplane/hdr"
 	"vpphost/dataplane/iface"
@@ -174,13 +175,15 @@ func (s *Stack) announce(i *iface.Interface, before *fib.Link) {
 // names answers what the commands ask about interfaces.
 type names struct{ s *Stack }
 
-func (n names) IndexOf(name string) (uint32, bool) {
-	i := n.s.ifs.ByName(name)
-	if i == nil {
-		return 0, false
+func (n names) Parse(in *cli.Input) (uint32, error) {
+	i, err := n.s.ifs.Parse(in)
+	if err != nil {
+		return 0, err
 	}
-	return i.Index, true
+	return i.Index, nil
 }
+
+func (n names) Words() []cli.Word { return n.s.ifs.Words() }
 
 func (n names) NameOf(index uint32) string {
 	if i := n.s.ifs.ByIndex(index); i != nil {

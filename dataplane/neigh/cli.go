@@ -12,8 +12,9 @@ import (
 
 // Interfaces is what the commands ask about interfaces.
 type Interfaces interface {
-	// IndexOf finds an interface by its name; NameOf is the reverse.
-	IndexOf(name string) (uint32, bool)
+	// Parse consumes the name of an interface; Words are all names, for completion.
+	Parse(in *cli.Input) (uint32, error)
+	Words() []cli.Word
 	NameOf(iface uint32) string
 }
 
@@ -21,12 +22,12 @@ type Interfaces interface {
 func Commands(s *Tables, ifs Interfaces) []*cli.Command {
 	c := &commands{s, ifs}
 	show := func(path, help string, v4, v6 bool) *cli.Command {
-		return &cli.Command{Path: path, Usage: "[<interface>]", Help: help,
+		return &cli.Command{Path: path, Usage: "[<interface>]", Help: help, Complete: c.complete,
 			Run: func(_ *cli.Ctx, in *cli.Input) (cli.Result, error) { return c.show(in, v4, v6) }}
 	}
 	set := func(path string) *cli.Command {
 		return &cli.Command{Path: path, Usage: "[del] <interface> <ip-address> <mac-address> [static]",
-			Help: "Add or delete a neighbor", Run: c.set}
+			Help: "Add or delete a neighbor", Run: c.set, Complete: c.complete}
 	}
 	return []*cli.Command{
 		show("show ip neighbors", "Show all neighbors", true, true),
@@ -37,7 +38,7 @@ func Commands(s *Tables, ifs Interfaces) []*cli.Command {
 		show("show ip6 neighbor", "Show IPv6 neighbors", false, true),
 		set("set ip neighbor"),
 		set("ip neighbor"),
-		{Path: "clear ip neighbors", Usage: "[<interface>]", Help: "Forget neighbors that were learned", Run: c.clear},
+		{Path: "clear ip neighbors", Usage: "[<interface>]", Help: "Forget neighbors that were learned", Run: c.clear, Complete: c.complete},
 	}
 }
 
@@ -46,18 +47,23 @@ type commands struct {
 	ifs Interfaces
 }
 
-// scanIface takes an interface name.
-func (c *commands) scanIface(in *cli.Input, iface *uint32) error {
-	var name string
-	if !in.Word(&name) {
-		return in.Expect("an interface")
+// complete suggests an interface as the first word.
+func (c *commands) complete(_ *cli.Ctx, in *cli.Input) []cli.Word {
+	if in.Match("del"); in.Done() {
+		return c.ifs.Words()
 	}
-	i, ok := c.ifs.IndexOf(name)
-	if !ok {
-		return fmt.Errorf("unknown interface `%s'", name)
-	}
-	*iface = i
 	return nil
+}
+
+// only takes an interface name and nothing else, or nothing: 0.
+func (c *commands) only(in *cli.Input) (iface uint32, err error) {
+	if in.Done() {
+		return 0, nil
+	}
+	if iface, err = c.ifs.Parse(in); err == nil {
+		err = in.End()
+	}
+	return iface, err
 }
 
 // Listing is what "show ip neighbors" shows.
@@ -76,14 +82,9 @@ type Info struct {
 }
 
 func (c *commands) show(in *cli.Input, v4, v6 bool) (cli.Result, error) {
-	var only uint32
-	if !in.Done() {
-		if err := c.scanIface(in, &only); err != nil {
-			return nil, err
-		}
-		if !in.Done() {
-			return nil, in.Unknown()
-		}
+	only, err := c.only(in)
+	if err != nil {
+		return nil, err
 	}
 	list, err := c.s.List()
 	if err != nil {
@@ -137,7 +138,8 @@ func (c *commands) set(_ *cli.Ctx, in *cli.Input) (cli.Result, error) {
 		case in.Match("static"):
 			static = true
 		case iface == 0:
-			if err := c.scanIface(in, &iface); err != nil {
+			var err error
+			if iface, err = c.ifs.Parse(in); err != nil {
 				return nil, err
 			}
 		case !ip.IsValid():
@@ -156,9 +158,9 @@ func (c *commands) set(_ *cli.Ctx, in *cli.Input) (cli.Result, error) {
 	case iface == 0, !ip.IsValid(), mac.IsZero() && !del:
 		return nil, in.Expect("interface, IP address and MAC")
 	case mac.IsGroup():
-		return nil, fmt.Errorf("%w: %s is not the address of one neighbor", cli.ErrUsage, mac)
+		return nil, cli.Usagef("%s is not the address of one neighbor", mac)
 	case ip.IsMulticast() || ip.IsUnspecified():
-		return nil, fmt.Errorf("%w: %s is not the address of one neighbor", cli.ErrUsage, ip)
+		return nil, cli.Usagef("%s is not the address of one neighbor", ip)
 	case del:
 		return nil, c.s.Delete(iface, hdr.AddrOf(ip))
 	}
@@ -167,14 +169,9 @@ func (c *commands) set(_ *cli.Ctx, in *cli.Input) (cli.Result, error) {
 
 // clear is "clear ip neighbors".
 func (c *commands) clear(_ *cli.Ctx, in *cli.Input) (cli.Result, error) {
-	var only uint32
-	if !in.Done() {
-		if err := c.scanIface(in, &only); err != nil {
-			return nil, err
-		}
-		if !in.Done() {
-			return nil, in.Unknown()
-		}
+	only, err := c.only(in)
+	if err != nil {
+		return nil, err
 	}
 	list, err := c.s.List()
 	if err != nil {

@@ -95,8 +95,9 @@ func (t *Table) Freed() uint32 { return t.freed }
 // Freed.
 func (t *Table) At(i uint32) *Entry { return t.entries.At(i) }
 
-// Len is the number of entries.
-func (t *Table) Len() int { return t.entries.Used() }
+// Len is the number of entries, Waiting that of the packets which wait for one of them.
+func (t *Table) Len() int     { return t.entries.Used() }
+func (t *Table) Waiting() int { return t.held }
 
 func hash(iface uint32, a *hdr.Addr) uint32 {
 	h := binary.LittleEndian.Uint64(a[:8])*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(a[8:]) ^ uint64(iface)<<32

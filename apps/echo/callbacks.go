@@ -64,7 +64,7 @@ func (r *clientRun) Closed(w *session.Worker, s *session.Session) {
 func (r *clientRun) Gone(w *session.Worker, s *session.Session, why error) {
 	if s.Opaque == ctrlOpaque {
 		r.ctrl.gone.Store(true)
-		if p := phase(r.phase.Load()); p != phaseOver && !r.ctrl.closing.Load() {
+		if !r.ctrl.closing.Load() && phase(r.phase.Load()) != phaseOver {
 			if why == nil {
 				why = errors.New("closed by the server")
 			}
@@ -72,8 +72,13 @@ func (r *clientRun) Gone(w *session.Worker, s *session.Session, why error) {
 		}
 		return
 	}
-	if c := &r.workers[w.Index].conns[s.Opaque]; c.state == connOpen {
+	cw := r.workers[w.Index]
+	if cw.conns[s.Opaque].state == connOpen {
 		r.lose(w, s, why)
+	}
+	cw.gone.Add(1)
+	if phase(r.phase.Load()) == phaseClosing {
+		w.Notify(r.note)
 	}
 }
 
@@ -85,7 +90,7 @@ func (r *clientRun) lose(w *session.Worker, s *session.Session, why error) {
 	if errors.Is(why, transport.ErrReset) {
 		cw.resets.Add(1)
 	}
-	if phase(r.phase.Load()) == phaseOver {
+	if phase(r.phase.Load()) >= phaseClosing {
 		return
 	}
 	t := r.sum()

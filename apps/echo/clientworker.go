@@ -42,6 +42,7 @@ type clientWorker struct {
 	finished  atomic.Uint64
 	lost      atomic.Uint64 // ended before they were done
 	resets    atomic.Uint64 // of those, by a reset
+	gone      atomic.Uint64 // closed by both sides, or lost
 
 	run     *clientRun
 	sw      *session.Worker

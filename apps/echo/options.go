@@ -268,7 +268,7 @@ func (o *options) finish(uri string, lg legacy) error {
 	}
 	proto, ep, err := session.ParseURI(uri)
 	if err != nil {
-		return err
+		return cli.Usagef("%w", err)
 	}
 	if proto != transport.TCP {
 		return cli.Usagef("`%s': only tcp is supported", uri)

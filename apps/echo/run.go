@@ -30,6 +30,7 @@ const (
 	phaseControl    phase = iota // waiting for the control session
 	phaseConnecting              // opening data sessions
 	phaseRunning                 // sending
+	phaseClosing                 // done; both sides close
 	phaseOver
 )
 
@@ -111,6 +112,9 @@ func (r *clientRun) phases(ctx context.Context, rep *reporter) error {
 		return err
 	}
 	err := r.transfer(ctx, rep)
+	if err == nil {
+		r.settle(ctx)
+	}
 	if o.raw {
 		return err
 	}
@@ -186,6 +190,15 @@ func (r *clientRun) transfer(ctx context.Context, rep *reporter) error {
 	return nil
 }
 
+// settle gives the sessions a moment to close in order: Detach resets what is left.
+func (r *clientRun) settle(ctx context.Context) {
+	r.phase.Store(uint32(phaseClosing))
+	_ = r.wait(ctx, settleTime, func() bool { return r.sum().gone >= uint64(r.opts.clients) })
+}
+
+// settleTime bounds settle: the peer may never close.
+const settleTime = 3 * time.Second
+
 // drainTime is how long a timed run waits for what is still under way at its end.
 const drainTime = 10 * time.Second
 
@@ -237,7 +250,7 @@ func (r *clientRun) wait(ctx context.Context, d time.Duration, done func() bool)
 // counts is the sum over all workers.
 type counts struct {
 	totals
-	connected, finished, lost, resets uint64
+	connected, finished, lost, resets, gone uint64
 }
 
 func (r *clientRun) sum() (c counts) {
@@ -249,6 +262,7 @@ func (r *clientRun) sum() (c counts) {
 		c.finished += x.finished.Load()
 		c.lost += x.lost.Load()
 		c.resets += x.resets.Load()
+		c.gone += x.gone.Load()
 	}
 	return c
 }

@@ -201,6 +201,10 @@ func (s *shard) inTimeWait(i uint32, b *pkt.Buf, t *tuple, hash uint32) {
 			s.waits.remove(x)
 			s.startWait(j, x, now)
 		}
+		// Our ACK was lost. The peer's timer paces its FINs: there is no rate to limit,
+		// and a thousand peers that close at once all need their answer.
+		s.ackWait(x, now)
+		return
 	case seg.length() == 0 && seg.seq == x.rcvNxt:
 		return // acceptable, and there is nothing in it
 	}

@@ -258,6 +258,9 @@ func (in *instance) run(ctx context.Context) error {
 		in.undo = append(in.undo, w.Stop)
 	}
 	in.undo = append(in.undo, in.ports.Close)
+	if err := in.addConfigured(); err != nil {
+		return err
+	}
 	in.watchLinks()
 	if in.conf.Unix.Log != "" {
 		if err := in.record(in.conf.Unix.Log); err != nil {

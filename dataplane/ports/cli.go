@@ -2,6 +2,7 @@ package ports
 
 import (
 	"fmt"
+	"io"
 	"math/bits"
 	"strings"
 
@@ -113,12 +114,39 @@ func (m *Manager) one(in *cli.Input, kind string) (*iface.Interface, error) {
 	return i, nil
 }
 
-// created prints the name of a new interface.
+// Warner is a device that found something at creation that the user should know.
+type Warner interface {
+	// Warnings are sentences, each with what to do.
+	Warnings() []string
+}
+
+// Created is a new interface.
+type Created struct {
+	Name     string   `json:"name"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Text prints the name, as VPP does, and what the user should know.
+func (c Created) Text(w io.Writer, _ cli.Layout) error {
+	var b strings.Builder
+	fmt.Fprintln(&b, c.Name)
+	for _, t := range c.Warnings {
+		fmt.Fprintln(&b, "warning:", t)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// created tells of a new interface.
 func created(i *iface.Interface, err error) (cli.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cli.Text(i.Name + "\n"), nil
+	c := Created{Name: i.Name}
+	if d, ok := i.Dev.(Warner); ok {
+		c.Warnings = d.Warnings()
+	}
+	return c, nil
 }
 
 // details are what the device says, never nil.

@@ -16,6 +16,7 @@ import (
 
 	"vpphost/dataplane/device"
 	"vpphost/dataplane/device/netdev"
+	"vpphost/dataplane/device/netdev/nettest"
 	"vpphost/dataplane/mem"
 	"vpphost/dataplane/pkt"
 )
@@ -33,20 +34,20 @@ func TestBothWays(t *testing.T) {
 			c := w.socket()
 			sent := 0
 			for size := 1; size <= tc.mtu-28; size += 97 {
-				p := pattern(size, byte(size))
+				p := nettest.Pattern(size, byte(size))
 				w.toUs(c, p)
 				got := false
 				h.each(5*time.Second, func(b *pkt.Buf) bool {
-					d, ok := parse(b.Data())
+					d, ok := nettest.Parse(b.Data())
 					if !ok {
 						return true
 					}
 					got = true
-					if !bytes.Equal(d.payload, p) {
+					if !bytes.Equal(d.Payload, p) {
 						t.Errorf("%d bytes: the payload differs", size)
 					}
 					// The kernel leaves the checksum to the device, and says so.
-					if d.sum == false && b.Flags&pkt.L4Good == 0 {
+					if d.SumOK == false && b.Flags&pkt.L4Good == 0 {
 						t.Errorf("%d bytes: a wrong checksum is not excused", size)
 					}
 					return false
@@ -57,7 +58,7 @@ func TestBothWays(t *testing.T) {
 				if h.cache.GetN(h.bufs[:1]) != 1 {
 					t.Fatal("no buffer")
 				}
-				w.build(h.bufs[0], 7, port(c), p)
+				w.build(h.bufs[0], 7, nettest.Port(c), p)
 				if h.tx[0].TxBurst(h.bufs[:1]) != 1 {
 					t.Fatal("not sent")
 				}
@@ -81,11 +82,11 @@ func TestChecksumVerdict(t *testing.T) {
 	h := w.open(newPool(t, pkt.DefaultRoom), Options{})
 	c := w.socket()
 	one := func() (good, sum bool) {
-		w.toUs(c, pattern(100, 1))
+		w.toUs(c, nettest.Pattern(100, 1))
 		h.each(5*time.Second, func(b *pkt.Buf) bool {
-			d, ok := parse(b.Data())
+			d, ok := nettest.Parse(b.Data())
 			if ok {
-				good, sum = b.Flags&pkt.L4Good != 0, d.sum
+				good, sum = b.Flags&pkt.L4Good != 0, d.SumOK
 			}
 			return !ok
 		})
@@ -105,12 +106,12 @@ func TestFragments(t *testing.T) {
 	w := newWire(t, 1500)
 	h := w.open(newPool(t, pkt.DefaultRoom), Options{})
 	c := w.socket()
-	w.toUs(c, pattern(4000, 3))
+	w.toUs(c, nettest.Pattern(4000, 3))
 	n := 0
 	h.each(5*time.Second, func(b *pkt.Buf) bool {
-		if d, ok := parse(b.Data()); ok {
-			if !d.fragment || d.frameBytes > 1514 {
-				t.Errorf("a frame of %d bytes, fragment %v", d.frameBytes, d.fragment)
+		if d, ok := nettest.Parse(b.Data()); ok {
+			if !d.Fragment || d.FrameBytes > 1514 {
+				t.Errorf("a frame of %d bytes, fragment %v", d.FrameBytes, d.Fragment)
 			}
 			n++
 		}
@@ -135,7 +136,7 @@ func superPackets(t *testing.T, w *wire) {
 		t.Fatal(err)
 	}
 	for i := range 20 {
-		w.toUs(c, pattern(20000, byte(i)))
+		w.toUs(c, nettest.Pattern(20000, byte(i)))
 	}
 }
 
@@ -144,7 +145,7 @@ func TestSuperPacketsAreCounted(t *testing.T) {
 	h := w.open(newPool(t, pkt.DefaultRoom), Options{})
 	superPackets(t, w)
 	h.each(time.Second/2, func(b *pkt.Buf) bool {
-		if d, ok := parse(b.Data()); !ok || d.frameBytes > 1514 {
+		if d, ok := nettest.Parse(b.Data()); !ok || d.FrameBytes > 1514 {
 			t.Errorf("a cut packet came through: %d bytes", b.DataLen)
 		}
 		return true
@@ -164,8 +165,8 @@ func TestSuperPacketsAreCounted(t *testing.T) {
 	superPackets(t, w)
 	n := 0
 	h.each(5*time.Second, func(b *pkt.Buf) bool {
-		if d, ok := parse(b.Data()); ok && len(d.payload) == 1000 {
-			if !d.sum && b.Flags&pkt.L4Good == 0 {
+		if d, ok := nettest.Parse(b.Data()); ok && len(d.Payload) == 1000 {
+			if !d.SumOK && b.Flags&pkt.L4Good == 0 {
 				t.Error("a wrong checksum is not excused")
 			}
 			n++
@@ -184,7 +185,7 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("peer away: %q", h.warn)
 	}
 	ns := w.ns
-	run(t, "ip -n "+ns+" link add vc type veth peer name vd")
+	nettest.Run(t, "ip -n "+ns+" link add vc type veth peer name vd")
 	warn := func() (out []string) {
 		if err := netdev.In(ns, func() error {
 			l, err := netdev.Find("vc")
@@ -195,14 +196,14 @@ func TestWarnings(t *testing.T) {
 		}
 		return out
 	}
-	run(t, "ip netns exec "+ns+" ethtool -K vc gro on")
+	nettest.Run(t, "ip netns exec "+ns+" ethtool -K vc gro on")
 	want := []string{"ethtool -K vc gro off", "ethtool -K vd tx off"}
 	got := warn()
 	if len(got) != 2 || !strings.HasSuffix(got[0], want[0]) || !strings.HasSuffix(got[1], want[1]) {
 		t.Errorf("got %q", got)
 	}
 	for _, l := range want { // as printed
-		run(t, "ip netns exec "+ns+" "+l)
+		nettest.Run(t, "ip netns exec "+ns+" "+l)
 	}
 	if got := warn(); len(got) != 0 {
 		t.Errorf("the remedies do not remedy: %q", got)
@@ -215,14 +216,14 @@ func TestFullRing(t *testing.T) {
 	h := w.open(newPool(t, pkt.DefaultRoom), Options{Frames: 32})
 	c := w.socket()
 	_ = c.SetReadBuffer(8 << 20)
-	p := pattern(1000, 9)
+	p := nettest.Pattern(1000, 9)
 	const total = 4000
 	sent, most := 0, 0
 	wait := h.bufs[:0]
 	for sent < total {
 		n := h.cache.GetN(h.bufs[len(wait):min(256, total-sent)])
 		for _, b := range h.bufs[len(wait) : len(wait)+n] {
-			w.build(b, 7, port(c), p)
+			w.build(b, 7, nettest.Port(c), p)
 		}
 		wait = h.bufs[:len(wait)+n]
 		k := h.tx[0].TxBurst(wait)
@@ -259,15 +260,15 @@ func TestDownAndUp(t *testing.T) {
 	w := newWire(t, 1500)
 	h := w.open(newPool(t, pkt.DefaultRoom), Options{Frames: 64})
 	c := w.socket()
-	run(t, "ip -n "+w.kernel+" link set vb down")
+	nettest.Run(t, "ip -n "+w.kernel+" link set vb down")
 	if h.d.Link().Up {
 		t.Error("up without a carrier")
 	}
-	run(t, "ip -n "+w.ns+" link set va down")
+	nettest.Run(t, "ip -n "+w.ns+" link set va down")
 	for range 100 {
 		n := h.cache.GetN(h.bufs[:16])
 		for _, b := range h.bufs[:n] {
-			w.build(b, 7, port(c), pattern(100, 1))
+			w.build(b, 7, nettest.Port(c), nettest.Pattern(100, 1))
 		}
 		k := h.tx[0].TxBurst(h.bufs[:n])
 		h.cache.PutN(h.bufs[k:n])
@@ -286,16 +287,16 @@ func TestDownAndUp(t *testing.T) {
 	if n, _ := unix.Poll(poll, 0); n > 0 {
 		t.Errorf("the descriptor of a dead interface stays readable (%d times)", wakes)
 	}
-	run(t, "ip -n "+w.ns+" link set va up")
-	run(t, "ip -n "+w.kernel+" link set vb up")
+	nettest.Run(t, "ip -n "+w.ns+" link set va up")
+	nettest.Run(t, "ip -n "+w.kernel+" link set vb up")
 	// Bringing it down has flushed the neighbour.
-	run(t, fmt.Sprintf("ip -n %s neigh replace %s lladdr 02:fe:00:00:00:02 dev vb", w.kernel, ourIP))
+	nettest.Run(t, fmt.Sprintf("ip -n %s neigh replace %s lladdr 02:fe:00:00:00:02 dev vb", w.kernel, ourIP))
 	h.carrier()
 	got := false
 	for range 50 {
-		w.toUs(c, pattern(50, 5))
+		w.toUs(c, nettest.Pattern(50, 5))
 		h.each(50*time.Millisecond, func(b *pkt.Buf) bool {
-			_, ok := parse(b.Data())
+			_, ok := nettest.Parse(b.Data())
 			got = got || ok
 			return !ok
 		})
@@ -318,7 +319,7 @@ func TestWake(t *testing.T) {
 		t.Error("readable without a packet")
 	}
 	for range 20 {
-		time.AfterFunc(2*time.Millisecond, func() { w.toUs(c, pattern(64, 1)) })
+		time.AfterFunc(2*time.Millisecond, func() { w.toUs(c, nettest.Pattern(64, 1)) })
 		if n, err := unix.Poll(poll, 5000); n != 1 || err != nil {
 			t.Fatalf("not woken: %v", err)
 		}
@@ -334,7 +335,7 @@ func TestWake(t *testing.T) {
 func TestKernelsOwnPackets(t *testing.T) {
 	w := newWire(t, 1500)
 	h := w.open(newPool(t, pkt.DefaultRoom), Options{})
-	run(t, "ip -n "+w.ns+" addr add 10.99.0.9/24 dev va")
+	nettest.Run(t, "ip -n "+w.ns+" addr add 10.99.0.9/24 dev va")
 	_ = exec.Command("ip", "netns", "exec", w.ns, "ping", "-c", "2", "-i", "0.1", "-W", "1", kernelIP.String()).Run()
 	h.each(300*time.Millisecond, func(b *pkt.Buf) bool {
 		if d := b.Data(); bytes.Equal(d[6:12], h.d.link.MAC[:]) {
@@ -354,7 +355,7 @@ func TestTwoQueues(t *testing.T) {
 	for range flows {
 		c := w.socket()
 		for i := range each {
-			w.toUs(c, pattern(100, byte(i)))
+			w.toUs(c, nettest.Pattern(100, byte(i)))
 		}
 	}
 	var perQueue [2]int
@@ -364,14 +365,14 @@ func TestTwoQueues(t *testing.T) {
 		for q, rx := range h.rx {
 			n := rx.RxBurst(h.bufs)
 			for _, b := range h.bufs[:n] {
-				d, ok := parse(b.Data())
+				d, ok := nettest.Parse(b.Data())
 				if !ok {
 					continue
 				}
-				if was, ok := home[d.src.Port()]; ok && was != q {
-					t.Errorf("flow %v came on two queues", d.src)
+				if was, ok := home[d.Src.Port()]; ok && was != q {
+					t.Errorf("flow %v came on two queues", d.Src)
 				}
-				home[d.src.Port()] = q
+				home[d.Src.Port()] = q
 				perQueue[q]++
 				total++
 			}
@@ -385,7 +386,7 @@ func TestTwoQueues(t *testing.T) {
 	c := w.socket()
 	for q := range 2 {
 		h.cache.GetN(h.bufs[:1])
-		w.build(h.bufs[0], 7, port(c), []byte("x"))
+		w.build(h.bufs[0], 7, nettest.Port(c), []byte("x"))
 		if h.tx[q].TxBurst(h.bufs[:1]) != 1 {
 			t.Fatal("not sent")
 		}
@@ -414,8 +415,8 @@ func TestHotplugWhilePolling(t *testing.T) {
 			}
 		}
 	}()
-	run(t, "ip -n "+w.ns+" link add vc type veth peer name vd")
-	fds := countFDs(t)
+	nettest.Run(t, "ip -n "+w.ns+" link add vc type veth peer name vd")
+	fds := nettest.FDs(t)
 	for range 50 {
 		d, _, err := Open(Options{Interface: "vc", NetNS: w.ns}, pool)
 		if err != nil {
@@ -433,18 +434,9 @@ func TestHotplugWhilePolling(t *testing.T) {
 	if n := <-done; n < 50 {
 		t.Errorf("%d packets while devices came and went", n)
 	}
-	if n := countFDs(t); n > fds {
+	if n := nettest.FDs(t); n > fds {
 		t.Errorf("%d descriptors, %d before", n, fds)
 	}
-}
-
-func countFDs(t *testing.T) int {
-	t.Helper()
-	e, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(e)
 }
 
 func TestErrors(t *testing.T) {
@@ -504,7 +496,7 @@ func TestNoAllocation(t *testing.T) {
 	w := newWire(t, 1500)
 	h := w.open(newPool(t, pkt.DefaultRoom), Options{})
 	c := w.socket()
-	p := pattern(200, 1)
+	p := nettest.Pattern(200, 1)
 	if n := testing.AllocsPerRun(500, func() {
 		n := h.cache.GetN(h.bufs[:16])
 		for _, b := range h.bufs[:n] {
@@ -527,7 +519,7 @@ func BenchmarkSend(b *testing.B) {
 		b.Run(fmt.Sprint(size+42), func(b *testing.B) {
 			w := newWire(b, 1500)
 			h := w.open(newPool(b, pkt.DefaultRoom), Options{})
-			p := pattern(size, 1)
+			p := nettest.Pattern(size, 1)
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 			b.ReportAllocs()

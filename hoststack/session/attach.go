@@ -96,10 +96,7 @@ func replaced[T any](list []*T, i uint32, x *T) *[]*T {
 // Connect begins an active open on one of the workers, in turn. Connected follows
 // there, with opaque, unless an error is returned. Control path.
 func (a *AppHandle) Connect(p transport.Proto, ep transport.Endpoint, opaque uint64) error {
-	a.l.mu.Lock()
-	w := a.l.workers[a.l.next%len(a.l.workers)]
-	a.l.next++
-	a.l.mu.Unlock()
+	w := a.l.workers[int(a.l.next.Add(1)-1)%len(a.l.workers)]
 	var cerr error
 	if err := w.Do(func(*worker.Worker) { cerr = w.Connect(a, p, ep, opaque) }); err != nil {
 		return err

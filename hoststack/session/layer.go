@@ -30,13 +30,13 @@ type Layer struct {
 	errors     *stats.Group
 	transports [transport.NumProtos]transport.Transport
 	enabled    atomic.Bool
+	next       atomic.Uint32 // worker of the next Connect from outside
 
 	// Applications and listeners by number, from 1: snapshots that workers read.
 	apps      atomic.Pointer[[]*AppHandle]
 	listeners atomic.Pointer[[]*listener]
 
 	mu     sync.Mutex // of control code, around changes of the above
-	next   int        // worker of the next Connect from outside
 	reaper *worker.Notifier
 	done   chan struct{}
 }

@@ -412,6 +412,7 @@ func newHost(t testing.TB, name, addr string, o *setup, out, in *wire) *host {
 	h.tcp.Start()
 	t.Cleanup(func() {
 		h.checkBuffers()
+		h.w.Stop()
 		h.store.Close()
 		pool.Close()
 	})
@@ -510,7 +511,7 @@ func (c *Conn) invariants(s *shard) error {
 	case c.has(fFinSent) && !c.state.in(setOf(FinWait1, FinWait2, LastAck, Closing)):
 		return fmt.Errorf("FIN sent in %v", c.state)
 	case c.nextDeadline() != 0 && (c.timer == 0 || c.nextDeadline().before(c.armedAt)):
-		return errors.New("a deadline that no timer knows")
+		return fmt.Errorf("a deadline that no timer knows: %d %d %d, armed %d, timer %d, now %d", c.rtxAt, c.ackAt, c.stateAt, c.armedAt, c.timer, s.w.Now()>>tickShift)
 	}
 	if k := s.cold(c); k != nil {
 		if k.board.n > 0 && (k.board.r[0].from.Before(c.sndUna) || k.board.top(c.sndUna).After(c.sndNxt)) {

@@ -34,6 +34,7 @@ struct dp_rxq {
 	void *queue;
 	struct dp_memif *memif;
 	struct dp_ring *ring;
+	uint8_t skip, skipped; /* tap: polls to leave out, and left out */
 	bool csum;          /* trust the driver's checksum verdicts */
 	uint16_t posted;    /* zero-copy memif: ring head after the last burst */
 	bool armed;         /* memif: the peer was asked to signal */
@@ -129,5 +130,6 @@ int dp_ring_fd(struct dp_ring *r);
 
 /* tap.c */
 int dp_tap_fd(const char *name, uint32_t queue);
+void dp_tap_sparse(struct dp_rxq *q);
 
 #endif

@@ -168,6 +168,7 @@ func (d *Device) build(port *dpdk.Port, pool *dpdk.Pool) error {
 	if err := port.Start(); err != nil {
 		return err
 	}
+	port.SparsePolls()
 	return d.check()
 }
 

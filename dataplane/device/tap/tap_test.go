@@ -295,9 +295,13 @@ func TestWake(t *testing.T) {
 		if n, err := unix.Poll(poll, 5000); n != 1 || err != nil {
 			t.Fatalf("not woken: %v", err)
 		}
-		n := h.rx.RxBurst(h.bufs)
-		h.cache.PutN(h.bufs[:n])
-		if n == 0 {
+		got := 0
+		for range 8 { // polls are sparse while nothing comes
+			n := h.rx.RxBurst(h.bufs)
+			h.cache.PutN(h.bufs[:n])
+			got += n
+		}
+		if got == 0 {
 			t.Error("woken for nothing")
 		}
 	}

@@ -10,8 +10,8 @@ import (
 // long as each piece but the last has an even length.
 type Sum uint64
 
-// Checksum adds the bytes of b to s.
-func Checksum(b []byte, s Sum) Sum {
+// checksumGo is Checksum without vector instructions.
+func checksumGo(b []byte, s Sum) Sum {
 	// Eight bytes at a time in memory order: RFC 1071 section 2 (B) allows any
 	// byte order as long as the end result is swapped back.
 	acc, carry := uint64(0), uint64(0)
@@ -39,9 +39,8 @@ func Checksum(b []byte, s Sum) Sum {
 	return s.add(swapFold(acc, carry))
 }
 
-// CopyChecksum copies src to dst, which must be as long, and adds the bytes to s:
-// one pass over memory.
-func CopyChecksum(dst, src []byte, s Sum) Sum {
+// copyChecksumGo is CopyChecksum without vector instructions.
+func copyChecksumGo(dst, src []byte, s Sum) Sum {
 	acc, carry := uint64(0), uint64(0)
 	dst = dst[:len(src)]
 	for len(src) >= 32 {

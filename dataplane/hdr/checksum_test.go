@@ -23,10 +23,11 @@ func naiveSum(b []byte) uint16 {
 	return ^uint16(s)
 }
 
-// sameSum compares complemented sums: 0 and 0xffff are the two zeros of one's
-// complement and mean the same only when the data is not all zero, so both are
-// brought to one form.
-func sameSum(a, b uint16) bool { return a == b || a|b == 0xffff && a&b == 0 && (a == 0 || b == 0) }
+// The vector code and its plain twin.
+var (
+	sums   = map[string]func([]byte, Sum) Sum{"Checksum": Checksum, "checksumGo": checksumGo}
+	copies = map[string]func(_, _ []byte, _ Sum) Sum{"CopyChecksum": CopyChecksum, "copyChecksumGo": copyChecksumGo}
+)
 
 func fill(r *rand.Rand, b []byte) {
 	mode := r.IntN(4)
@@ -56,23 +57,39 @@ func TestChecksumAgainstNaive(t *testing.T) {
 			b := buf[off : off+n]
 			fill(r, b)
 			want := naiveSum(b)
-			if got := Checksum(b, 0).Fold(); !sameSum(got, want) {
-				t.Fatalf("Checksum of %d bytes at %d: %04x, want %04x", n, off, got, want)
-			}
-			dOff := r.IntN(65)
-			for i := range dst {
-				dst[i] = 0xa5
-			}
-			if got := CopyChecksum(dst[dOff:dOff+n], b, 0).Fold(); !sameSum(got, want) {
-				t.Fatalf("CopyChecksum of %d bytes: %04x, want %04x", n, got, want)
-			}
-			if !bytes.Equal(dst[dOff:dOff+n], b) {
-				t.Fatalf("CopyChecksum of %d bytes copied wrongly", n)
-			}
-			for i, c := range dst {
-				if (i < dOff || i >= dOff+n) && c != 0xa5 {
-					t.Fatalf("CopyChecksum of %d bytes at %d wrote byte %d", n, dOff, i)
+			for name, sum := range sums {
+				if got := sum(b, 0).Fold(); got != want {
+					t.Fatalf("%s of %d bytes at %d: %04x, want %04x", name, n, off, got, want)
 				}
+			}
+			for name, cp := range copies {
+				dOff := r.IntN(65)
+				for i := range dst {
+					dst[i] = 0xa5
+				}
+				if got := cp(dst[dOff:dOff+n], b, 0).Fold(); got != want {
+					t.Fatalf("%s of %d bytes: %04x, want %04x", name, n, got, want)
+				}
+				if !bytes.Equal(dst[dOff:dOff+n], b) {
+					t.Fatalf("%s of %d bytes copied wrongly", name, n)
+				}
+				for i, c := range dst {
+					if (i < dOff || i >= dOff+n) && c != 0xa5 {
+						t.Fatalf("%s of %d bytes at %d wrote byte %d", name, n, dOff, i)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestChecksumOfManyOnes: the longest carries, in a buffer as long as a FIFO.
+func TestChecksumOfManyOnes(t *testing.T) {
+	b := bytes.Repeat([]byte{0xff}, 4<<20+5)
+	for _, n := range []int{1 << 16, 1<<16 + 1, 1 << 20, len(b)} {
+		for name, sum := range sums {
+			if got, want := sum(b[:n], 0).Fold(), naiveSum(b[:n]); got != want {
+				t.Errorf("%s of %d bytes: %04x, want %04x", name, n, got, want)
 			}
 		}
 	}
@@ -100,7 +117,7 @@ func TestSumOfPieces(t *testing.T) {
 			s = s.Join(at, Checksum(b[at:at+k], 0))
 			at += k
 		}
-		if got := s.Fold(); !sameSum(got, want) {
+		if got := s.Fold(); got != want {
 			t.Fatalf("%d bytes in pieces: %04x, want %04x", n, got, want)
 		}
 	}
@@ -142,15 +159,19 @@ func FuzzChecksum(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{0xff}, 200), uint8(7))
 	f.Fuzz(func(t *testing.T, b []byte, cut uint8) {
 		want := naiveSum(b)
-		dst := make([]byte, len(b))
-		if got := Checksum(b, 0).Fold(); !sameSum(got, want) {
-			t.Fatalf("Checksum %04x, want %04x", got, want)
+		for name, sum := range sums {
+			if got := sum(b, 0).Fold(); got != want {
+				t.Fatalf("%s %04x, want %04x", name, got, want)
+			}
 		}
-		if got := CopyChecksum(dst, b, 0).Fold(); !sameSum(got, want) || !bytes.Equal(dst, b) {
-			t.Fatalf("CopyChecksum %04x, want %04x", got, want)
+		for name, cp := range copies {
+			dst := make([]byte, len(b))
+			if got := cp(dst, b, 0).Fold(); got != want || !bytes.Equal(dst, b) {
+				t.Fatalf("%s %04x, want %04x", name, got, want)
+			}
 		}
 		at := min(int(cut), len(b))
-		if got := Checksum(b[:at], 0).Join(at, Checksum(b[at:], 0)).Fold(); !sameSum(got, want) {
+		if got := Checksum(b[:at], 0).Join(at, Checksum(b[at:], 0)).Fold(); got != want {
 			t.Fatalf("joined at %d: %04x, want %04x", at, got, want)
 		}
 	})
@@ -173,6 +194,14 @@ func benchSizes(b *testing.B, f func(dst, src []byte)) {
 
 func BenchmarkChecksum(b *testing.B) {
 	benchSizes(b, func(_, src []byte) { sink = Checksum(src, 0) })
+}
+
+func BenchmarkChecksumGo(b *testing.B) {
+	benchSizes(b, func(_, src []byte) { sink = checksumGo(src, 0) })
+}
+
+func BenchmarkCopyChecksumGo(b *testing.B) {
+	benchSizes(b, func(dst, src []byte) { sink = copyChecksumGo(dst, src, 0) })
 }
 
 func BenchmarkCopyChecksum(b *testing.B) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"vpphost/dataplane/device"
 	"vpphost/dataplane/dpdk"
 	"vpphost/dataplane/pkt"
@@ -140,7 +142,13 @@ func (d *Device) Counters() device.Counters {
 }
 
 // SetMAC changes the port's address.
-func (d *Device) SetMAC(mac [6]byte) error { return d.Port.SetMAC(mac) }
+func (d *Device) SetMAC(mac [6]byte) error {
+	err := d.Port.SetMAC(mac)
+	if errors.Is(err, unix.ENOTSUP) {
+		return fmt.Errorf("vdev: %s: set mac address: %w", d.info.Name, device.ErrUnsupported)
+	}
+	return err
+}
 
 // Details are the driver, the queues and the named drops, of which those that never
 // happened are left out.

@@ -3,7 +3,7 @@
 GO      ?= go
 PREFIX  ?= /usr/local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS  = -X main.version=$(VERSION) -X main.built=$(shell date -u +%Y-%m-%dT%H:%M:%S)
+LDFLAGS  = -X main.version=$(VERSION) -X main.built=$(shell git log -1 --format=%cI 2>/dev/null)
 FUZZTIME ?= 60s
 
 .PHONY: help deps test-deps build run demo test race bench lint fuzz install clean

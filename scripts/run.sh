@@ -21,6 +21,6 @@ The peer ends with this shell: quit, or Ctrl-D.
 
 TXT
 fi
-exec taskset -c "$first" bin/vpphost unix "{" interactive $banner cli-prompt "vpp2#" \
+exec taskset -c "$first" bin/vpphost unix "{" interactive $banner cli-prompt 'vpp2\#' \
 	cli-listen "$pair/vpp2.sock" runtime-dir "$pair/vpp2" exec "$PWD/scripts/vpp2.vpp" "}" \
 	cpu "{" corelist-workers "$first" "}"

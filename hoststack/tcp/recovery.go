@@ -23,8 +23,9 @@ type cold struct {
 	finSeq hdr.Seq
 	late   [4]hdr.Seq // islands that changed last, latest first (RFC 2018 section 4)
 
-	board ranges // what the peer has SACKed of ours
-	held  ranges // what we have of the peer's beyond rcvNxt
+	relost relost // retransmissions that were lost
+	board  ranges // what the peer has SACKed of ours
+	held   ranges // what we have of the peer's beyond rcvNxt
 }
 
 // mode is what kind of loss recovery goes on.
@@ -72,6 +73,9 @@ func (m *machine) onLossAck(c *Conn, n, fresh, sacked int, dup bool, flight int,
 	if n > 0 {
 		c.dupAcks = 0 // RFC 6675 section 5
 	}
+	if k.relost.nsent > 0 && n+fresh > 0 {
+		k.relost.find(&k.board, c.sndUna, int(c.mss))
+	}
 
 	switch k.mode {
 	case fast:
@@ -87,6 +91,7 @@ func (m *machine) onLossAck(c *Conn, n, fresh, sacked int, dup bool, flight int,
 		if c.sndUna.AtOrAfter(c.stats.recover) && n > 0 {
 			k.mode = open
 			k.dupSegs = 0
+			k.relost.reset()
 		}
 	}
 	if n > 0 || fresh > 0 {
@@ -134,6 +139,7 @@ func (m *machine) startRecovery(c *Conn, k *cold, now int64) {
 	flight := c.flight()
 	k.mode, k.rescued = fast, false
 	k.highRxt = c.sndUna
+	k.relost.reset()
 	k.dupSegs = 0
 	if !c.has(fSACK) {
 		k.dupSegs = min(int32(c.dupAcks), int32(flight/int(c.mss)))
@@ -153,6 +159,7 @@ func (m *machine) startRecovery(c *Conn, k *cold, now int64) {
 func (m *machine) endRecovery(c *Conn, k *cold, now int64) {
 	k.mode, k.dupSegs, k.quota = open, 0, 0
 	k.highRxt = c.sndUna
+	k.relost.reset()
 	cc.ByID(c.ccID).OnRecovered(&c.cong, now, uint32(c.mss))
 }
 
@@ -186,6 +193,7 @@ func (m *machine) onTimeout(c *Conn, now int64) {
 	}
 	k.mode, k.rescued, k.dupSegs = timeout, false, 0
 	k.highRxt = c.sndUna
+	k.relost.reset()
 	c.dupAcks = 0
 	c.stats.recover = c.sndNxt
 	c.stats.timeouts++
@@ -200,6 +208,7 @@ func (m *machine) resend(c *Conn, now int64) {
 	k := m.needCold(c)
 	k.mode, k.rescued, k.dupSegs = timeout, false, 0
 	k.highRxt = c.sndUna
+	k.relost.reset()
 	c.dupAcks = 0
 	c.stats.recover = c.sndNxt
 	c.clear(fTiming)

@@ -68,6 +68,7 @@ func (m *machine) pipe(c *Conn, k *cold) int {
 	n := c.sndNxt.Sub(edge) - k.board.in(edge, c.sndNxt)
 	if k.highRxt.After(c.sndUna) {
 		n += k.highRxt.Sub(c.sndUna) - k.board.in(c.sndUna, k.highRxt)
+		n -= k.relost.bytes(&k.board, c.sndUna)
 	}
 	return max(0, n-int(k.dupSegs)*int(c.mss))
 }

@@ -77,7 +77,7 @@ func (m *machine) waiting(c *Conn, avail int) bool {
 		return true
 	}
 	k := m.cold(c)
-	return k != nil && k.mode != open && m.nextLost(c, k, 1).len() > 0
+	return k != nil && k.mode != open && (k.relost.nlost > 0 || m.nextLost(c, k, 1).len() > 0)
 }
 
 // afterIdle lets the congestion controller forget a window that was not used (RFC
@@ -124,14 +124,24 @@ func (m *machine) add(x xmit, mss int, p *planner) {
 func (m *machine) sendLost(c *Conn, k *cold, rule int, p *planner) {
 	mss := int(c.mss)
 	for p.segs > 0 && p.room > 0 && m.plans < maxPlan-2 {
-		g := m.nextLost(c, k, rule)
+		g := k.relost.next(&k.board, c.sndUna)
+		relost := g.len() > 0
+		if !relost {
+			g = m.nextLost(c, k, rule)
+		}
 		if g.len() <= 0 {
 			return
 		}
 		// Whole segments, as many as there is room for, and one at least.
 		n := min(g.len(), p.segs*mss, max(p.room/mss, 1)*mss)
-		m.again(c, k, span{g.from, g.from.Add(n)}, p)
-		k.highRxt = g.from.Add(n)
+		g.to = g.from.Add(n)
+		if relost {
+			k.relost.took(g.to)
+		} else {
+			k.highRxt = g.to
+		}
+		k.relost.note(g, c.sndNxt)
+		m.again(c, k, g, p)
 	}
 }
 

@@ -210,7 +210,8 @@ func (p *reporter) final() Summary {
 func ms(ns int64) float64 { return float64(ns) / 1e6 }
 
 // sampleRTT is the mean round-trip time of the open sessions, in ms; of the first
-// hundred of each worker, which is enough for a row.
+// hundred of each worker, which is enough for a row. When all are done it is what they
+// had measured last.
 func (r *clientRun) sampleRTT() float64 {
 	var t rttStats
 	for _, cw := range r.workers {
@@ -225,9 +226,9 @@ func (r *clientRun) sampleRTT() float64 {
 		})
 	}
 	if t.n == 0 {
-		return 0
+		t = r.endRTT()
 	}
-	return ms(t.sum) / float64(t.n)
+	return ms(t.sum) / float64(max(t.n, 1))
 }
 
 // endRTT gathers what the sessions had measured when they were done.

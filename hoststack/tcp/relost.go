@@ -10,11 +10,11 @@ import "vpphost/dataplane/hdr"
 // again.
 
 const (
-	maxResent = 32 // retransmissions remembered, neighbours as one
+	maxResent = 32 // retransmissions remembered
 	maxRelost = 16 // stretches found lost again and not yet sent
 )
 
-// resent is a stretch that was sent again.
+// resent is a stretch in which everything that was not SACKed was sent again.
 type resent struct {
 	span
 	mark hdr.Seq // SND.NXT at that time
@@ -33,7 +33,8 @@ func (r *relost) reset() { r.nsent, r.nlost = 0, 0 }
 func (r *relost) note(s span, mark hdr.Seq) {
 	if r.nsent > 0 {
 		last := &r.sent[r.nsent-1]
-		if last.to == s.from && (last.mark == mark || r.nsent == maxResent) {
+		// Retransmissions mostly go upwards, and what they leave out was SACKed.
+		if last.to.AtOrBefore(s.from) && (last.mark == mark || r.nsent == maxResent) {
 			last.to, last.mark = s.to, mark
 			return
 		}

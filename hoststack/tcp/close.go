@@ -12,7 +12,7 @@ func (m *machine) noteFin(c *Conn, at hdr.Seq) {
 	if c.has(fFinRcvd) {
 		return
 	}
-	m.ackAtOnce(c)
+	c.set(fAckNow) // one ACK, also where its text has been owed one already
 	if c.has(fFinNoted) {
 		return // the first one counts
 	}
@@ -34,7 +34,7 @@ func (m *machine) takeFin(c *Conn, now int64) {
 	c.rcvNxt = c.rcvNxt.Add(1)
 	c.rcvAdv = c.rcvAdv.Max(c.rcvNxt)
 	c.rcvEdge = c.rcvEdge.Max(c.rcvNxt)
-	m.ackAtOnce(c)
+	c.set(fAckNow)
 	m.out.events |= evPeerFin
 	switch c.state {
 	case Established:

@@ -99,6 +99,10 @@ func (m *machine) onLossAck(c *Conn, n, fresh, sacked int, dup bool, flight int,
 	}
 	if k.mode == open && m.lossFound(c, k) {
 		m.startRecovery(c, k, now)
+		// What this ACK has delivered counts: it may stand for many, and there may be
+		// several holes. The first goes out in any case (RFC 6675 section 5 step 4.3).
+		m.prr(c, k, delivered)
+		k.quota = max(k.quota, int32(c.mss))
 	}
 	m.out.events |= evTx
 	m.dropCold(c, k)
@@ -151,7 +155,6 @@ func (m *machine) startRecovery(c *Conn, k *cold, now int64) {
 	m.loss = cc.Loss{Kind: cc.FastRecovery, Now: now, Flight: uint32(flight), MSS: uint32(c.mss)}
 	cc.ByID(c.ccID).OnCongestion(&c.cong, &m.loss)
 	k.prrDelivered, k.prrOut, k.prrFlight = 0, 0, int32(flight)
-	k.quota = int32(c.mss) // RFC 6675 section 5 step 4.3: the first goes out at once
 	// RFC 6298 section 5: a fast retransmission restarts the timer for the segment.
 	c.rtxAt = tickAfter(now, c.rtoNs())
 }

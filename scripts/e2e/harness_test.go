@@ -74,8 +74,7 @@ func start(t *testing.T, name string, opts ...func(*instance)) *instance {
 func withMemif(sock string) func(*instance) {
 	return func(i *instance) { i.env = append(i.env, "VPPHOST_MEMIF_SOCKET="+sock) }
 }
-func withNS(ns string) func(*instance)      { return func(i *instance) { i.ns = ns } }
-func withConf(words string) func(*instance) { return func(i *instance) { i.conf = words } }
+func withNS(ns string) func(*instance) { return func(i *instance) { i.ns = ns } }
 
 func (i *instance) sock() string { return filepath.Join(i.dir, "cli.sock") }
 

@@ -210,10 +210,12 @@ func (s *shard) segments(i uint32, run []*pkt.Buf) (took int) {
 	c := s.conns.At(i)
 	now := s.w.Now()
 	s.begin(c)
-	if c.has(fAttached) && !c.has(fDeaf) && hasText(run) {
-		s.rx = s.t.upper.RxFIFO(s.w, c.session)
-	}
+	text := hasText(run)
 	for took < len(run) {
+		// The first segment of a run may be the one that opens the connection.
+		if text && s.rx == nil && c.has(fAttached) && !c.has(fDeaf) {
+			s.rx = s.t.upper.RxFIFO(s.w, c.session)
+		}
 		if c.state == Established && !c.has(fDeaf|fFinNoted) && (c.cold == 0 || s.colds.At(c.cold).held.n == 0) {
 			took += s.run(c, run[took:], now)
 			if took == len(run) {

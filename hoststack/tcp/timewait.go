@@ -74,10 +74,12 @@ func (q *waits) remove(x *waiter) {
 	}
 }
 
-// toTimeWait acknowledges the peer's FIN, remembers c as a waiter and ends it.
+// toTimeWait acknowledges the peer's FIN, if that was not done before (CLOSING),
+// remembers c as a waiter and ends it.
 func (s *shard) toTimeWait(i uint32, c *Conn, now int64) {
-	c.set(fAckNow)
-	s.sendOwed(c, now)
+	if c.has(fAckNow) {
+		s.sendOwed(c, now)
+	}
 	j, x := s.waits.pool.Alloc()
 	if x == nil || s.cfg.TimeWait <= 0 {
 		if x != nil {

@@ -14,6 +14,9 @@ const maxPieces = 1024
 // sendPieces sends a packet that is larger than its path, in fragments if it may be
 // fragmented. It owns the buffer.
 func (st *state) sendPieces(p *Path, b *pkt.Buf) {
+	if b.Flags&pkt.CsumPartial != 0 {
+		completeChecksum(b)
+	}
 	v := version(b)
 	fwd := &st.count.fwd[v]
 	var n int

@@ -76,7 +76,7 @@ func (st *state) sendError(b *pkt.Buf, v int, typ, code uint8, arg uint32, reaso
 	switch {
 	case !answerable(b, v):
 		errs.inc(errSuppressed)
-	case !st.errs.take(st.w.Now(), errorsPerSecond, errorsBurst):
+	case !st.errs.Take(st.w.Now(), errorsPerSecond, errorsBurst):
 		errs.inc(errLimited)
 	default:
 		errs.inc(st.answerError(b, v, typ, code, arg, reason))

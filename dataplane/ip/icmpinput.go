@@ -52,7 +52,7 @@ func (st *state) icmp4(b *pkt.Buf) {
 		}
 		st.echo4(b, h, m)
 	case hdr.ICMPEchoReply:
-		c.inc(st.pong(b, h.Src(), m, h.TTL(), h.TotalLen()))
+		c.inc(st.pong(h.Src(), m, h.TTL(), h.TotalLen()))
 		st.w.Bufs.Put(b)
 	case hdr.ICMPUnreachable, hdr.ICMPTimeExceeded, hdr.ICMPParamProblem:
 		kind, mtu := kind4(m)
@@ -186,7 +186,7 @@ func (st *state) icmp6(b *pkt.Buf) {
 		}
 		st.echo6(b, h, m, src, dst)
 	case hdr.ICMP6EchoReply:
-		c.inc(st.pong(b, src, m, h.HopLimit(), h.TotalLen()))
+		c.inc(st.pong(src, m, h.HopLimit(), h.TotalLen()))
 		st.w.Bufs.Put(b)
 	case hdr.ICMP6Unreachable, hdr.ICMP6TooBig, hdr.ICMP6TimeExceeded, hdr.ICMP6ParamProblem:
 		kind, mtu := kind6(m)

@@ -61,6 +61,13 @@ func (st *state) renew(p *Path, dst *hdr.Addr, bufs []*pkt.Buf) bool {
 		index = p.Iface
 	}
 	if err := st.findPath(dst, index, p); err == nil {
+		if p.Flags&PathTxCsum == 0 {
+			for _, b := range bufs {
+				if b.Flags&pkt.CsumPartial != 0 {
+					completeChecksum(b)
+				}
+			}
+		}
 		return true
 	}
 	for _, b := range bufs {

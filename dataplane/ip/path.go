@@ -23,6 +23,7 @@ func (st *state) findPath(dst *hdr.Addr, index uint32, p *Path) error {
 		p.Flags = PathBound
 	}
 	if n.Kind == fib.Drop {
+		p.Iface = index
 		return ErrNoRoute
 	}
 	// A packet is one buffer, with room for the Ethernet header in front.

@@ -162,7 +162,7 @@ func (st *state) echoRequest(p *pinger, r *pingRequest, from *hdr.Addr) *pkt.Buf
 }
 
 // pong takes an echo reply to the ping that waits for it, and returns what to count.
-func (st *state) pong(b *pkt.Buf, from hdr.Addr, m hdr.ICMP, ttl uint8, length int) int {
+func (st *state) pong(from hdr.Addr, m hdr.ICMP, ttl uint8, length int) int {
 	p := st.s.pinger(m.ID())
 	if p == nil {
 		return icmpReplyUnknown
@@ -176,6 +176,9 @@ func (st *state) pong(b *pkt.Buf, from hdr.Addr, m hdr.ICMP, ttl uint8, length i
 // pingError takes an error about an echo request.
 func (s *Stack) pingError(w *worker.Worker, e *Error) {
 	m := hdr.ICMP(e.Quoted)
+	if m.Type() != hdr.ICMPEchoRequest && m.Type() != hdr.ICMP6EchoRequest {
+		return
+	}
 	if p := s.pinger(m.ID()); p != nil && e.Remote == p.to {
 		p.put(w, pingReply{from: e.Remote, seq: m.EchoSeq(), failed: true, kind: e.Kind})
 	}

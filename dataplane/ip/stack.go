@@ -98,9 +98,6 @@ func (s *Stack) changed(e iface.Event) {
 	i := e.Iface
 	switch e.Kind {
 	case iface.Removed:
-		s.mu.Lock()
-		delete(s.want, i.Index)
-		s.mu.Unlock()
 		s.setLink(i, false)
 		_ = s.neigh.Flush(i.Index, true)
 		return
@@ -127,12 +124,14 @@ func (s *Stack) setLink(i *iface.Interface, exists bool) {
 	if i.Index == 0 {
 		return
 	}
+	s.mu.Lock() // held, so that what was read last is told last
+	defer s.mu.Unlock()
 	st := fib.LinkState{Exists: exists}
 	if exists {
-		s.mu.Lock()
 		st.IP6 = s.want[i.Index]
-		s.mu.Unlock()
 		st.Up, st.MAC, st.Addrs = i.Up(), i.MAC(), i.Addrs()
+	} else {
+		delete(s.want, i.Index)
 	}
 	s.fib.SetLink(i.Index, st)
 }

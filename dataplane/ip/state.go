@@ -56,8 +56,8 @@ type state struct {
 	one     vector // burst of one
 	id      uint32 // of IPv4 packets that may be fragmented, and of fragments
 
-	errs  bucket // of ICMP errors
-	error Error  // the one that is being reported
+	errs  neigh.Limit // of ICMP errors
+	error Error       // the one that is being reported
 	reass *reassembler
 	reply struct { // way back to who was answered last
 		path Path
@@ -148,22 +148,6 @@ func slot4(a uint32) uint32 { return a * 0x9e3779b1 >> (32 - 6) }
 // slot6 does so for IPv6; most addresses of one link differ at the end.
 func slot6(a *hdr.Addr) uint32 {
 	return slot4(uint32(a.Lo()) ^ uint32(a.Lo()>>32) ^ uint32(a.Hi()))
-}
-
-// bucket is a token bucket that refills with time.
-type bucket struct {
-	tokens int64 // thousandths
-	last   int64 // ns
-}
-
-func (b *bucket) take(now, perSecond, burst int64) bool {
-	b.tokens = min(burst*1000, b.tokens+(now-b.last)/1000*perSecond/1000)
-	b.last = now
-	if b.tokens < 1000 {
-		return false
-	}
-	b.tokens -= 1000
-	return true
 }
 
 // The rest makes a state the neigh.Host of its worker's table.

@@ -19,5 +19,6 @@
 // packet), delay (5 s of hope for a confirmation), probe (3 requests to the old
 // address), gone. Differences: duplicate address detection (RFC 4862 section 5.4) is
 // not done, as addresses are given by an operator; routers are not discovered and
-// redirects not followed, as routes are typed in.
+// redirects not followed, as routes are typed in; groups are not announced to routers
+// (RFC 2710), as those that we listen to do not leave the link.
 package neigh

@@ -17,26 +17,10 @@ type news struct {
 	announced bool // sent to everybody, unasked
 }
 
-// bucket is a token bucket that refills with time.
-type bucket struct {
-	tokens int64 // thousandths
-	last   int64 // ns
-}
-
 const (
 	postsPerSecond = 1000
 	postsBurst     = 200
 )
-
-func (b *bucket) take(now int64) bool {
-	b.tokens = min(postsBurst*1000, b.tokens+(now-b.last)/1000*postsPerSecond/1000)
-	b.last = now
-	if b.tokens < 1000 {
-		return false
-	}
-	b.tokens -= 1000
-	return true
-}
 
 // learn applies news here and, when they are worth it, on the other workers.
 func (t *Table) learn(n news) {
@@ -51,7 +35,7 @@ func (t *Table) tell(n news) {
 	if len(t.peers) == 0 {
 		return
 	}
-	if !t.tokens.take(t.w.Now()) {
+	if !t.tokens.Take(t.w.Now(), postsPerSecond, postsBurst) {
 		t.c.neigh[postsLimited]++
 		return
 	}

@@ -576,8 +576,13 @@ func TestFullTable(t *testing.T) {
 	if r.tab.Len() != MaxEntries || r.tab.Freed() != freed+1000 || r.tab.c.neigh[recycled] != 1000 {
 		t.Fatalf("%d entries, %d freed", r.tab.Len(), r.tab.Freed()-freed)
 	}
+	// A scan that nobody answers does not lock others out.
+	r.tab.each(func(i uint32, e *Entry) { e.State = Incomplete })
+	if r.tab.Adjacency(1, name(1<<20)) == 0 {
+		t.Fatal("neighbours that do not answer fill the table")
+	}
 	r.tab.each(func(i uint32, e *Entry) { e.State = Static })
-	if r.tab.Adjacency(1, name(1<<20)) != 0 || r.tab.c.neigh[tableFull] != 1 {
+	if r.tab.Adjacency(1, name(1<<21)) != 0 || r.tab.c.neigh[tableFull] != 1 {
 		t.Fatal("a neighbour in use was replaced")
 	}
 }

@@ -59,7 +59,7 @@ type Table struct {
 	freed   uint32 // entries freed so far: paths that name entries are void
 	hand    uint32 // where the search for an entry to replace goes on
 	held    int    // packets waiting, in all
-	tokens  bucket // of messages to other workers
+	tokens  Limit  // of messages to other workers
 	peers   []*Table
 	c       counters
 }
@@ -166,8 +166,10 @@ func (t *Table) alloc(iface uint32, a *hdr.Addr) (uint32, *Entry) {
 	return i, e
 }
 
-// evict frees one entry that nobody sends to just now.
+// evict frees one entry that nobody sends to just now; failing that, one whose
+// neighbour has not answered yet, so that a scan of the network locks nobody out.
 func (t *Table) evict() bool {
+	asked := uint32(0)
 	for range 256 {
 		t.hand++
 		if !t.entries.Valid(t.hand) {
@@ -178,9 +180,16 @@ func (t *Table) evict() bool {
 			t.free(t.hand)
 			t.c.neigh[recycled]++
 			return true
+		case Incomplete:
+			asked = t.hand
 		}
 	}
-	return false
+	if asked == 0 {
+		return false
+	}
+	t.free(asked)
+	t.c.neigh[recycled]++
+	return true
 }
 
 // free forgets an entry. Packets that wait for it are dropped; see fail.

@@ -140,7 +140,7 @@ func (m *machine) sendLost(c *Conn, k *cold, rule int, p *planner) {
 		} else {
 			k.highRxt = g.to
 		}
-		k.relost.note(g, c.sndNxt)
+		k.relost.note(g, c.sndNxt, mss)
 		m.again(c, k, g, p)
 	}
 }

@@ -198,6 +198,7 @@ func (m *machine) onTimeout(c *Conn, now int64) {
 	k.highRxt = c.sndUna
 	k.relost.reset()
 	c.dupAcks = 0
+	c.set(fCwndLimited) // one segment is the limit now, whatever it was before
 	c.stats.recover = c.sndNxt
 	c.stats.timeouts++
 	c.clear(fTiming)

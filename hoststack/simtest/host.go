@@ -152,25 +152,29 @@ func (a *App) Connect(h *Host, handle *session.AppHandle, addr netip.AddrPort, p
 	return h.Sessions.Workers()[0].Connect(handle, transport.TCP, transport.Endpoint{Addr: addr}, uint64(len(a.plans)-1))
 }
 
+// change adds a change of tcp's configuration.
+func (o *Options) change(f func(c *tcp.Config)) {
+	before := o.TCP
+	o.TCP = func(c *tcp.Config) {
+		if before != nil {
+			before(c)
+		}
+		f(c)
+	}
+}
+
 // set takes a "set tcp" line of a packet script.
 func (o *Options) set(key, value string) error {
 	n, err := strconv.Atoi(value)
-	change := func(f func(c *tcp.Config)) {
-		before := o.TCP
-		o.TCP = func(c *tcp.Config) {
-			if before != nil {
-				before(c)
-			}
-			f(c)
-		}
-	}
 	switch key {
 	case "initial-cwnd-multiplier":
-		change(func(c *tcp.Config) { c.InitialCwnd = uint32(n) })
+		o.change(func(c *tcp.Config) { c.InitialCwnd = uint32(n) })
+	case "min-rx-fifo":
+		o.change(func(c *tcp.Config) { c.MinRxFIFO = uint32(n) })
 	case "max-rx-fifo":
-		change(func(c *tcp.Config) { c.MaxRxFIFO = uint32(n) })
+		o.change(func(c *tcp.Config) { c.MaxRxFIFO = uint32(n) })
 	case "no-tx-pacing":
-		change(func(c *tcp.Config) { c.NoPacing = true })
+		o.change(func(c *tcp.Config) { c.NoPacing = true })
 		return nil
 	case "cc-algo":
 		o.CC, err = cc.ByName(value)

@@ -12,6 +12,7 @@ import (
 	"vpphost/dataplane/mem"
 	"vpphost/dataplane/pkt"
 	"vpphost/hoststack/session"
+	"vpphost/hoststack/tcp"
 	script "vpphost/hoststack/tcp/pkt"
 	"vpphost/hoststack/transport"
 )
@@ -21,7 +22,7 @@ import (
 //
 //	mtu N           of the interface
 //	rx N, tx N      bytes of the application's FIFOs
-//	tcp KEY VALUE   see Host options
+//	tcp KEY VALUE   a setting of startup.conf's tcp section, of those in Options.set
 //
 // and actions:
 //
@@ -32,6 +33,7 @@ import (
 //	write N, read N            N bytes, all at once; what is read is compared
 //	available N                that many bytes wait to be read, no more
 //	shutdown, close, reset     end our direction, both, at once
+//	open                       the session has not ended
 //	closed                     the peer has closed its side
 //	gone [why]                 the session has ended, and how
 //	state NAME                 of the connection: ESTABLISHED
@@ -48,6 +50,7 @@ type ScriptHost struct {
 	mac   hdr.MAC // of the stack
 
 	options       Options
+	smallSYN      bool
 	local, remote netip.Addr
 	app           scriptApp
 	handle        *session.AppHandle
@@ -80,6 +83,7 @@ type scriptEnd struct {
 	why       error
 	wrote     uint32
 	read      uint32
+	rest      []byte // what was not read when the session went
 }
 
 func (a *scriptApp) end(s *session.Session) *scriptEnd { return a.ids[s.Opaque-1] }
@@ -115,6 +119,12 @@ func (a *scriptApp) Closed(w *session.Worker, s *session.Session) { a.end(s).clo
 func (a *scriptApp) Gone(w *session.Worker, s *session.Session, why error) {
 	e := a.end(s)
 	e.gone, e.why = true, why
+	rx := w.Rx(s)
+	for rx.Len() > 0 {
+		b := rx.PeekAt(0, rx.Len())
+		e.rest = append(e.rest, b...)
+		rx.Drop(len(b))
+	}
 }
 
 // Set takes a setting of a script.
@@ -129,6 +139,7 @@ func (h *ScriptHost) Set(name, value string) error {
 		h.options.TxFIFO = uint32(n)
 	case "tcp":
 		key, v, _ := strings.Cut(value, " ")
+		h.smallSYN = h.smallSYN || key == "min-rx-fifo"
 		return h.options.set(key, strings.TrimSpace(v))
 	default:
 		return fmt.Errorf("unknown setting %q", name)
@@ -138,7 +149,15 @@ func (h *ScriptHost) Set(name, value string) error {
 
 // Start builds the host.
 func (h *ScriptHost) Start() (local, peer netip.Addr, err error) {
+	if h.options.RxFIFO == 0 {
+		h.options.RxFIFO = 128 << 10
+	}
+	if !h.smallSYN {
+		// The SYN offers what the FIFO holds: no window update follows the handshake.
+		h.options.change(func(c *tcp.Config) { c.MinRxFIFO = h.options.RxFIFO })
+	}
 	h.world = NewWorld(1)
+	h.world.also = h.receive
 	if h.host, err = h.world.NewHost("stack", h.options); err != nil {
 		return local, peer, err
 	}
@@ -202,10 +221,7 @@ func (h *ScriptHost) transmit(to hdr.MAC, t hdr.EtherType, payload []byte) {
 // Run has the stack work until it has sent a packet or time is up.
 func (h *ScriptHost) Run(until int64) ([]byte, int64) {
 	if len(h.out) == 0 {
-		h.world.Run(Start+until, func() bool {
-			h.receive()
-			return len(h.out) > 0
-		})
+		h.world.Run(Start+until, func() bool { return len(h.out) > 0 })
 	}
 	if len(h.out) == 0 {
 		return nil, 0
@@ -318,6 +334,11 @@ func (h *ScriptHost) Do(action string, args []string, peer netip.AddrPort) error
 			return fmt.Errorf("not connected: %v", e.failed)
 		}
 		return checkWhy(arg, e.failed)
+	case "open":
+		if e.gone {
+			return fmt.Errorf("the session is gone: %v", e.why)
+		}
+		return nil
 	case "closed":
 		if !e.closed {
 			return errors.New("the peer has not closed")
@@ -336,10 +357,18 @@ func (h *ScriptHost) Do(action string, args []string, peer netip.AddrPort) error
 func (h *ScriptHost) onSession(e *scriptEnd, action, arg string) error {
 	w := h.host.Sessions.Workers()[0]
 	s := w.Get(e.handle)
+	n, _ := strconv.Atoi(arg)
+	if s == nil && action == "read" && len(e.rest) >= n {
+		if i := script.Mismatch(e.rest[:n], e.read); i >= 0 {
+			return fmt.Errorf("byte %d of the stream is wrong", e.read+uint32(i))
+		}
+		e.read += uint32(n)
+		e.rest = e.rest[n:]
+		return nil
+	}
 	if s == nil {
 		return errors.New("the session is gone")
 	}
-	n, _ := strconv.Atoi(arg)
 	switch action {
 	case "write":
 		tx := w.Tx(s)
@@ -420,8 +449,6 @@ func (h *ScriptHost) Close() error {
 	if h.handle != nil {
 		err = h.handle.Detach()
 	}
-	h.world.RunFor(lingering, nil)
-	h.receive()
 	err = errors.Join(err, h.world.Close())
 	if n := givePool(h.pool); n != 0 {
 		err = errors.Join(err, fmt.Errorf("the script's own pool misses %d buffers", n))

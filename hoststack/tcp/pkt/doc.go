@@ -28,7 +28,7 @@
 // initial sequence number, which is 0; data begins at 1. In what is expected, window and
 // options are compared only where they are written ("<>" means: none), PSH only where
 // there is a P. Options: mss N, sackok, wscale N, ts [VAL [ECR]], sack A:B C:D, nop, eol,
-// hex XXXX. The times in ts are in the clock of its sender, counted from its first value;
+// hex XXXX; where an option is expected, N may be "*". The times in ts are in the clock of its sender, counted from its first value;
 // a lone ts is the present time and an echo of the latest value. After the options may
 // follow: ecn ect0|ect1|ce|not, badsum (the checksum is wrong), ttl N, urg N, late (does
 // not update what a lone ts echoes). "[2]" after the direction names a second connection
@@ -42,6 +42,7 @@
 //	set NAME VALUE  before the first event: a setting of the Host, or
 //	                "set peer-isn N", the peer's first sequence number
 //	nothing         nothing is sent until the time of this line
+//	ignore, heed    what is sent does not matter until the peer heeds it again
 //
 // The stack is behind the Host interface, so that this package knows neither sessions
 // nor devices. Payload is a fixed pattern (Pattern), so that a byte in the wrong place is

@@ -104,9 +104,9 @@ func (o *Option) String() string {
 	}
 	switch o.Kind {
 	case hdr.TCPOptMSS:
-		return fmt.Sprintf("mss %d", o.N)
+		return "mss " + o.number()
 	case hdr.TCPOptWScale:
-		return fmt.Sprintf("wscale %d", o.N)
+		return "wscale " + o.number()
 	case hdr.TCPOptSACKPerm:
 		return "sackok"
 	case hdr.TCPOptTimestamp:
@@ -126,6 +126,13 @@ func (o *Option) String() string {
 		return s
 	}
 	return fmt.Sprint("option ", o.Kind)
+}
+
+func (o *Option) number() string {
+	if o.Any {
+		return "*"
+	}
+	return fmt.Sprint(o.N)
 }
 
 // tsSlack is how far a timestamp may be from the one in the script: a timer may be a
@@ -203,5 +210,5 @@ func (o *Option) equal(got *Option) bool {
 	case o.Kind == hdr.TCPOptSACK:
 		return slices.Equal(o.Blocks, got.Blocks)
 	}
-	return o.N == got.N
+	return o.Any || o.N == got.N
 }

@@ -276,7 +276,9 @@ func parseOptions(text string) (opts []Option, err error) {
 			if len(args) == 0 {
 				return nil, fmt.Errorf("%s needs a number", w[0])
 			}
-			o.N, err = number(args[0])
+			if o.Any = args[0] == "*"; !o.Any {
+				o.N, err = number(args[0])
+			}
 		case "sackok":
 			o.Kind = hdr.TCPOptSACKPerm
 			most = 0

@@ -66,6 +66,7 @@ type Segment struct {
 type Option struct {
 	Kind   uint8
 	N      uint32 // mss, wscale
+	Any    bool   // whatever N
 	Val    uint32 // ts
 	Ecr    uint32
 	HasVal bool

@@ -76,7 +76,7 @@ var clientWords = []cli.Word{
 	{Text: "nclients", Help: "number of connections"},
 	{Text: "bytes", Help: "bytes each connection sends"},
 	{Text: "run-time", Help: "seconds to send for"},
-	{Text: "test-timeout", Help: "seconds the test may take"},
+	{Text: "test-timeout", Help: "seconds the test may take; 20 without progress unless given"},
 	{Text: "syn-timeout", Help: "seconds that connecting may take"},
 	{Text: "echo-bytes", Help: "the server sends everything back"},
 	{Text: "test-bytes", Help: "write a pattern and verify every byte"},

@@ -33,6 +33,7 @@ type options struct {
 	bytes    uint64        // per session, 0 in a timed run
 	runTime  time.Duration // 0: until bytes are through
 	timeout  time.Duration // of the test
+	patient  bool          // the time-out counts from the last progress
 	syn      time.Duration // of connecting
 	rate     uint64        // bytes per second of all sessions, 0: unlimited
 	chunk    int           // most bytes written to a FIFO at a time, 0: what fits
@@ -101,7 +102,7 @@ func parseClient(in *cli.Input) (*options, error) {
 	var uri string
 	var lg legacy
 	var n uint64
-	byDefault, timed, fixed := true, false, false
+	byDefault, timed, fixed, explicit := true, false, false, false
 	for !in.Done() {
 		var err error
 		switch {
@@ -130,7 +131,7 @@ func parseClient(in *cli.Input) (*options, error) {
 			byDefault, timed = false, true
 		case in.Match("test-timeout"):
 			err = seconds(in, "test-timeout", &o.timeout)
-			fixed = true
+			fixed, explicit = true, true
 		case in.Match("syn-timeout"):
 			err = seconds(in, "syn-timeout", &o.syn)
 		case in.Match("echo-bytes"):
@@ -192,6 +193,7 @@ func parseClient(in *cli.Input) (*options, error) {
 	case byDefault:
 		o.runTime = 10 * time.Second
 	}
+	o.patient = !explicit && o.runTime == 0
 	if o.runTime > 0 {
 		o.bytes = 0
 		if o.interval == 0 && !o.quiet {

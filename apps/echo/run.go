@@ -159,9 +159,8 @@ func (r *clientRun) transfer(ctx context.Context, rep *reporter) error {
 	if o.runTime > 0 {
 		limit = o.runTime
 	}
-	deadline := time.Now().Add(limit)
 	done := func() bool { return int(r.sum().finished) >= o.clients }
-	err := r.rows(ctx, rep, deadline, done)
+	err := r.rows(ctx, rep, limit, done)
 	if errors.Is(err, errWaited) && o.runTime > 0 {
 		// Time is up: what is under way may still arrive.
 		r.stopSending.Store(true)
@@ -202,19 +201,29 @@ const settleTime = 3 * time.Second
 // drainTime is how long a timed run waits for what is still under way at its end.
 const drainTime = 10 * time.Second
 
-// rows waits like wait, and prints a row every interval.
-func (r *clientRun) rows(ctx context.Context, rep *reporter, deadline time.Time, done func() bool) error {
+// rows waits like wait, for limit, and prints a row every interval. Unless the user has
+// set the limit it counts from the last progress: a test that takes long because there
+// is much to do is not a failure.
+func (r *clientRun) rows(ctx context.Context, rep *reporter, limit time.Duration, done func() bool) error {
+	deadline := time.Now().Add(limit)
+	moved := uint64(0)
 	for {
-		left := time.Until(deadline)
-		step := left
+		if t := r.sum(); r.opts.patient && t.rx+t.tx+t.finished != moved {
+			moved = t.rx + t.tx + t.finished
+			deadline = time.Now().Add(limit)
+		}
+		step := time.Until(deadline)
+		if r.opts.patient {
+			step = min(step, time.Second)
+		}
 		if r.opts.interval > 0 {
-			step = min(left, time.Until(rep.nextRow()))
+			step = min(step, time.Until(rep.nextRow()))
 		}
 		err := r.wait(ctx, step, done)
 		if !errors.Is(err, errWaited) || !time.Now().Before(deadline) {
 			return err
 		}
-		if r.opts.interval > 0 {
+		if r.opts.interval > 0 && !time.Now().Before(rep.nextRow()) {
 			rep.row()
 		}
 	}

@@ -24,7 +24,6 @@ type Table struct {
 	mu      sync.Mutex
 	snap    atomic.Pointer[Snapshot]
 	records map[netip.Prefix]*record
-	links   []LinkState // by interface index
 }
 
 // record holds what each origin says about one prefix. Several interfaces may speak

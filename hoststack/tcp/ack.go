@@ -27,9 +27,10 @@ func (m *machine) ackNew(c *Conn, ack hdr.Seq, fresh, sacked int, now int64) {
 		c.rtxAt = tickAfter(now, c.rtoNs()) // section 5.3
 	}
 	m.progress(c, now)
-	if c.cold != 0 || c.dupAcks != 0 {
+	if c.cold != 0 {
 		m.onLossAck(c, n, fresh, sacked, false, flight, rtt, now)
 	} else {
+		c.dupAcks = 0 // duplicates count in a row
 		m.ccAck(c, n, n, flight, rtt, now, false)
 	}
 	m.wakeTx(c)

@@ -145,8 +145,8 @@ func (m *machine) closeBoth(c *Conn, unread bool, now int64) {
 		return
 	}
 	c.set(fClosed | fDeaf)
-	if c.state == FinWait2 {
-		m.limitState(c, now)
+	if c.has(fFinPending) {
+		m.limitState(c, now) // half-closed before, and free to last until now
 		return
 	}
 	m.halfClose(c, now)

@@ -124,10 +124,11 @@ func (m *machine) checkSeq(c *Conn, s *segment, now int64) bool {
 	start, end := s.seq.Sub(c.rcvNxt), s.end().Sub(c.rcvNxt)
 	ok := false
 	switch {
-	case n == 0 && wnd == 0:
-		ok = start == 0
 	case n == 0:
-		ok = start >= 0 && start < wnd
+		// Table 6 has "start < wnd" for a window that is not zero. A peer that has filled
+		// it acknowledges from the right edge; while one of its segments is missing, these
+		// acknowledgments would not count, and our data would wait for its.
+		ok = start >= 0 && start <= wnd
 	case wnd > 0:
 		ok = start < wnd && end > 0
 	case start == 0:

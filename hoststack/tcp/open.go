@@ -68,6 +68,9 @@ func (s *shard) active(ep transport.Endpoint, now int64) (i uint32, n *Conn, aft
 	}
 	i, n = s.alloc(&x, hash)
 	if n == nil {
+		if ep.Local.Port() == 0 {
+			s.ports.Free(s.t.hasher.Hash(&x.local, &x.remote, 0, x.rport), x.lport)
+		}
 		return 0, nil, 0, transport.ErrNoMemory
 	}
 	n.path = c.path

@@ -425,6 +425,10 @@ func (s *shard) fired(v uint64) {
 	s.settle(i, c, now)
 }
 
+// retryOwed is how long the worker may sleep, in ns, while a connection owes a segment
+// that could not be sent.
+const retryOwed = int64(1e6)
+
 // flush sends what is owed at the end of a Step: acknowledgments that no data has
 // carried, SYNs; and it ends connections that the session layer has let go.
 func (s *shard) flush(now int64) (work int) {
@@ -446,7 +450,12 @@ func (s *shard) flush(now int64) (work int) {
 		}
 		s.version(b2i(!c.is4()))
 		if !s.sendOwed(c, now) {
-			s.queue(i, c) // no room, no buffer: the next Step tries again
+			// No room, no buffer: the next Step tries again, and comes soon.
+			s.queue(i, c)
+			if t := tickAfter(now, retryOwed); c.ackAt == 0 || t.before(c.ackAt) {
+				c.ackAt = t
+			}
+			s.arm(i, c, now)
 			continue
 		}
 		work++

@@ -43,7 +43,7 @@ func TestSendBufferLimited(t *testing.T) {
 // The reader pauses until the window is shut, and comes back after a long time; also when
 // the window update gets lost, and again and again.
 func TestZeroWindow(t *testing.T) {
-	for _, loss := range []float64{0, 0.3} {
+	for _, loss := range []float64{0, 0.15} {
 		for _, pause := range []int64{50 * ms, 30 * sec, 300 * sec} {
 			p := newPair(t, setup{seed: 1, links: both(sim.Link{Delay: 5 * ms, Rate: 100e6, Loss: loss}),
 				server: Options{RxFIFO: 32 << 10}})

@@ -1,11 +1,14 @@
 package simtest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 
+	"vpphost/cli"
 	"vpphost/dataplane/device/sim"
+	"vpphost/hoststack/session"
 	"vpphost/hoststack/transport"
 )
 
@@ -173,7 +176,7 @@ type WireOptions struct {
 const lingering = int64(600e9)
 
 // Close detaches all applications, lets time pass until everything has run out, and makes
-// sure that nothing is left: sessions, timers, packet buffers. The world is of no use
+// sure that nothing is left: sessions, connections, timers, FIFOs, packet buffers. The world is of no use
 // afterwards.
 func (w *World) Close() error {
 	var errs []error
@@ -200,6 +203,18 @@ func (h *Host) close() error {
 			fail("%d sessions are left", n)
 		}
 	}
+	if err := h.memory(); err != nil {
+		fail("%w", err)
+	}
+	counts, err := h.TCP.Stats()
+	if err != nil {
+		fail("%w", err)
+	}
+	for _, c := range counts {
+		if c.Connections+c.TimeWaits+c.PendingTimers != 0 {
+			fail("%d connections, %d in TIME_WAIT, %d timers are left", c.Connections, c.TimeWaits, c.PendingTimers)
+		}
+	}
 	for _, i := range h.ifs {
 		if err := h.Ifaces.Delete(i); err != nil {
 			fail("%w", err)
@@ -217,6 +232,37 @@ func (h *Host) close() error {
 		fail("%d packet buffers are missing", n)
 	}
 	return errors.Join(errs...)
+}
+
+// memory makes sure that no FIFO is left, as "show segment-manager" tells.
+func (h *Host) memory() error {
+	for _, c := range session.Commands(h.Sessions) {
+		if c.Path != "show segment-manager" {
+			continue
+		}
+		r, err := c.Run(nil, cli.NewInput("verbose"))
+		if err != nil {
+			return err
+		}
+		text, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		var all struct{ Managers []session.SegmentRow }
+		if err := json.Unmarshal(text, &all); err != nil {
+			return err
+		}
+		if len(all.Managers) != len(h.Workers) {
+			return fmt.Errorf("%d segment managers for %d workers", len(all.Managers), len(h.Workers))
+		}
+		for _, m := range all.Managers {
+			if m.FIFOs != 0 || m.Usage.Used != 0 || m.Usage.Chunks != 0 {
+				return fmt.Errorf("%d FIFOs with %d chunks of %d bytes are left", m.FIFOs, m.Usage.Chunks, m.Usage.Used)
+			}
+		}
+		return nil
+	}
+	return errors.New("there is no \"show segment-manager\"")
 }
 
 // states are the states of the connections of an application's ends that are not gone.

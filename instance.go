@@ -61,7 +61,7 @@ type instance struct {
 func build(c *conf.Config, log *slog.Logger) (*instance, error) {
 	in := &instance{conf: c, log: log, stats: &stats.Set{}}
 	for _, step := range []func() error{
-		in.tuneRuntime, in.startDPDK, in.makeWorkers, in.makeNetwork, in.makeHostStack, in.makeCommands,
+		in.settle, in.tuneRuntime, in.startDPDK, in.makeWorkers, in.makeNetwork, in.makeHostStack, in.makeCommands,
 	} {
 		if err := step(); err != nil {
 			in.close()
@@ -298,7 +298,7 @@ func (in *instance) listen() error {
 	u := &in.conf.Unix
 	addr := u.CLIListen
 	if addr == "" {
-		addr = freeSocket()
+		addr = freeSocket(u.RuntimeDir)
 	}
 	srv := sock.New(sock.Config{Address: addr, Engine: in.reg, Prompt: u.CLIPrompt,
 		HistoryLimit: u.CLIHistoryLimit, LineMode: u.CLILineMode, Log: in.log})
@@ -312,13 +312,13 @@ func (in *instance) listen() error {
 	return nil
 }
 
-// freeSocket is the default path of the command line's socket, or, when another
-// instance of the same user has it, the next that is free.
-func freeSocket() string {
-	first := filepath.Join(userDir(), "cli.sock")
+// freeSocket is the default path of the command line's socket in a runtime directory,
+// or, when another instance has it, the next that is free.
+func freeSocket(dir string) string {
+	first := filepath.Join(dir, "cli.sock")
 	path := first
 	for n := 2; n < 100 && errors.Is(sock.Reclaim(path), sock.ErrInUse); n++ {
-		path = filepath.Join(userDir(), fmt.Sprintf("cli-%d.sock", n))
+		path = filepath.Join(dir, fmt.Sprintf("cli-%d.sock", n))
 	}
 	if path != first {
 		fmt.Fprintf(os.Stderr, "vpphost: %s is another instance's; vppctl -s %s reaches this one\n", first, path)

@@ -5,6 +5,7 @@
 //	instance.go   every layer is made and joined here, from the bottom up
 //	devices.go    the drivers behind "create …"
 //	paths.go      where sockets are when nobody says
+//	rundir.go     unix { gid, runtime-dir, pidfile }
 //	daemon.go     going into the background
 //	record.go     unix { log FILE }
 package main

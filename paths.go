@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -32,18 +34,26 @@ func memifSocket() string {
 	return filepath.Join(userDir(), "memif.sock")
 }
 
-// makeDir makes a directory for sockets, readable by its owner and group only. In a
-// shared place such as /tmp it must not be somebody else's.
+// makeDir makes a directory for sockets that its owner and group may use, of the group
+// that unix { gid } names. In a shared place such as /tmp it must not be somebody else's.
 func makeDir(dir string) error {
+	_, err := os.Stat(dir)
+	made := errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
 	var st unix.Stat_t
-	if err := unix.Lstat(dir, &st); err != nil {
+	if err := unix.Stat(dir, &st); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Getuid() && os.Getuid() != 0 {
+	euid := os.Geteuid()
+	switch {
+	case unix.Access(dir, unix.W_OK|unix.X_OK) != nil:
+		return fmt.Errorf("%s: no permission to write", dir)
+	case dir == userDir() && int(st.Uid) != euid:
 		return fmt.Errorf("%s: belongs to another user: %w", dir, os.ErrPermission)
+	case made || dir == userDir():
+		return os.Chown(dir, -1, os.Getegid())
 	}
 	return nil
 }

@@ -131,3 +131,25 @@ func TestNoMemoryKeepsNoPort(t *testing.T) {
 		t.Fatalf("%d ports in use", ports.InUse)
 	}
 }
+
+func TestAddrsAndPorts(t *testing.T) {
+	x := newWorld(t)
+	s, _ := x.pair()
+	var i transport.Info
+	x.a.tcp.Info(x.a.w, s.conn, &i)
+	local, remote := x.a.tcp.Addrs(x.a.w, s.conn)
+	if local != i.Local || remote != i.Remote || remote != netip.AddrPortFrom(x.b.addr, 80) {
+		t.Fatalf("%v, %v; Info says %v, %v", local, remote, i.Local, i.Remote)
+	}
+	if p := x.a.tcp.Ports(x.a.w); p.InUse != 1 || p.MaxTries != 1 || p.Min != 1024 || p.Max != 65535 {
+		t.Fatalf("%+v", p)
+	}
+	x.a.tcp.Reset(x.a.w, s.conn)
+	x.step()
+	if local, remote = x.a.tcp.Addrs(x.a.w, s.conn); local.IsValid() || remote.IsValid() {
+		t.Fatal("ends of a connection that is gone")
+	}
+	if p := x.a.tcp.Ports(x.a.w); p.InUse != 0 {
+		t.Fatalf("%+v", p)
+	}
+}

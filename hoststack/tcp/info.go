@@ -155,6 +155,22 @@ func (s *shard) fields(c *Conn, now int64) map[string]any {
 	}
 }
 
+// Addrs are the two ends of a connection, zero when it is gone.
+func (t *TCP) Addrs(w *worker.Worker, name transport.Conn) (local, remote netip.AddrPort) {
+	if _, c := t.find(w, name); c != nil {
+		local = netip.AddrPortFrom(c.local.Netip(), c.lport)
+		remote = netip.AddrPortFrom(c.remote.Netip(), c.rport)
+	}
+	return local, remote
+}
+
+// Ports tells about the source ports of w.
+func (t *TCP) Ports(w *worker.Worker) transport.PortStats {
+	p := t.shards[w.Index].ports
+	min, max := p.Range()
+	return transport.PortStats{Min: min, Max: max, InUse: p.InUse, MaxTries: p.MaxTries}
+}
+
 // RTT is c's smoothed round-trip time in ns, 0 before the first measurement.
 func (t *TCP) RTT(w *worker.Worker, name transport.Conn) int64 {
 	if _, c := t.find(w, name); c != nil {

@@ -20,6 +20,7 @@ import (
 type Network interface {
 	FindPath(w *worker.Worker, dst *hdr.Addr, iface uint32, p *ip.Path) error
 	Source(w *worker.Worker, p *ip.Path, dst *hdr.Addr) (hdr.Addr, error)
+	IsLocal(w *worker.Worker, a *hdr.Addr) bool
 	Room(w *worker.Worker, p *ip.Path) int
 	Output(w *worker.Worker, p *ip.Path, dst *hdr.Addr, bufs []*pkt.Buf)
 	Confirm(w *worker.Worker, p *ip.Path)
@@ -54,6 +55,9 @@ var errTooManyListeners = errors.New("too many listeners")
 var (
 	_ ip.Handler          = (*TCP)(nil)
 	_ transport.Transport = (*TCP)(nil)
+	_ transport.Addressed = (*TCP)(nil)
+	_ transport.PortUser  = (*TCP)(nil)
+	_ transport.Timed     = (*TCP)(nil)
 )
 
 // New makes the transport for the given workers, which are not running yet. hasher

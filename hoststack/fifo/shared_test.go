@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -221,6 +223,7 @@ func TestOneWay(t *testing.T) {
 func TestTwoProcesses(t *testing.T) {
 	const total = 4 << 20
 	if lines := os.Getenv("FIFO_TEST_CHILD"); lines != "" {
+		time.AfterFunc(time.Minute, func() { panic("the other process has forgotten us") })
 		var a, b uint32
 		if _, err := fmt.Sscan(lines, &a, &b); err != nil {
 			t.Fatal(err)
@@ -271,6 +274,11 @@ func TestTwoProcesses(t *testing.T) {
 	cmd.Env = append(os.Environ(), fmt.Sprintf("FIFO_TEST_CHILD=%d %d", a, b))
 	cmd.ExtraFiles = []*os.File{file}
 	cmd.Stderr, cmd.Stdout = os.Stderr, os.Stderr
+	// The child spins on the segment: it must not outlive us. It is told when the thread
+	// that started it ends, so this goroutine keeps its thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package tcp
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"strconv"
 
 	"vpphost/cli"
@@ -32,6 +33,11 @@ func Commands(t *TCP) []*cli.Command {
 		Help:     "Change TCP's configuration for new connections",
 		Run:      c.set,
 		Complete: completeSet,
+	}, {
+		Path:  "tcp src-address",
+		Usage: "<ip-addr> [- <ip-addr>] | clear",
+		Help:  "Add addresses of interfaces to the pool that active opens take their source from",
+		Run:   c.sources,
 	}}
 }
 
@@ -316,4 +322,26 @@ func completeSet(_ *cli.Ctx, in *cli.Input) []cli.Word {
 		return nil
 	}
 	return words("cc-algo", "mtu", "initial-cwnd-multiplier", "rwnd-min-update-ack", "csum-offload", "dsack", "tx-pacing")
+}
+
+// sources is "tcp src-address".
+func (c *commands) sources(_ *cli.Ctx, in *cli.Input) (cli.Result, error) {
+	if in.Match("clear") {
+		if err := in.End(); err != nil {
+			return nil, err
+		}
+		return nil, c.t.ClearSources()
+	}
+	var first, last netip.Addr
+	if !in.Addr(&first) {
+		return nil, cli.Usagef("at least one v4 or v6 address required")
+	}
+	last = first
+	if in.Match("-") && !in.Addr(&last) {
+		return nil, in.Expect("an address after -")
+	}
+	if err := in.End(); err != nil {
+		return nil, err
+	}
+	return nil, c.t.AddSources(first, last)
 }

@@ -101,6 +101,7 @@ type host struct {
 	mtu    uint16
 	room   int
 	noPath bool
+	more   map[netip.Addr]bool // further addresses
 	tx     worker.NodeFunc
 
 	store    *fifo.Store
@@ -252,6 +253,9 @@ func (h *host) FindPath(w *worker.Worker, dst *hdr.Addr, iface uint32, p *ip.Pat
 }
 func (h *host) Source(w *worker.Worker, p *ip.Path, dst *hdr.Addr) (hdr.Addr, error) {
 	return hdr.AddrOf(h.addr), nil
+}
+func (h *host) IsLocal(w *worker.Worker, a *hdr.Addr) bool {
+	return a.Netip() == h.addr || h.more[a.Netip()]
 }
 func (h *host) Room(w *worker.Worker, p *ip.Path) int { return h.room }
 func (h *host) Confirm(w *worker.Worker, p *ip.Path)  {}

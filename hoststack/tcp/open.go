@@ -45,9 +45,13 @@ func (s *shard) active(ep transport.Endpoint, now int64) (i uint32, n *Conn, aft
 	if err := s.t.net.FindPath(s.w, &x.remote, ep.Iface, &c.path); err != nil {
 		return 0, nil, 0, transport.ErrNoRoute
 	}
+	hash, pooled := uint32(0), false
 	if ep.Local.Addr().IsValid() && !ep.Local.Addr().IsUnspecified() {
 		x.local = hdr.AddrOf(ep.Local.Addr())
-	} else {
+	} else if ep.Local.Port() == 0 {
+		hash, pooled = s.pooled(&x)
+	}
+	if x.local.IsZero() {
 		a, err := s.t.net.Source(s.w, &c.path, &x.remote)
 		if err != nil {
 			return 0, nil, 0, transport.ErrNoSource
@@ -57,7 +61,9 @@ func (s *shard) active(ep transport.Endpoint, now int64) (i uint32, n *Conn, aft
 	if x.local.Is4() != x.remote.Is4() {
 		return 0, nil, 0, transport.ErrBadAddress
 	}
-	hash, err := s.port(&x, ep.Local.Port())
+	if !pooled {
+		hash, err = s.port(&x, ep.Local.Port())
+	}
 	if errors.Is(err, transport.ErrNoPort) {
 		if hash, after = s.recycle(&x, now); after != 0 {
 			err = nil

@@ -15,13 +15,15 @@ import (
 // all that it has to be bound to. Nobody else touches it.
 type shard struct {
 	machine
-	t      *TCP
-	w      *worker.Worker
-	conns  *mem.Pool[Conn]
-	gens   []uint16 // generation of each slot of conns
-	flows  *flow.Table
-	ports  *flow.Ports
-	waits  waits
+	t     *TCP
+	w     *worker.Worker
+	conns *mem.Pool[Conn]
+	gens  []uint16 // generation of each slot of conns
+	flows *flow.Table
+	ports *flow.Ports
+	waits waits
+	sources
+	turn   int // of the sources
 	timers worker.TimerOwner
 
 	pending, spare []uint32 // connections that owe a segment at the end of the Step

@@ -44,9 +44,11 @@ func (m *machine) wakeTx(c *Conn) {
 }
 
 // takeWindow is the window update of an acceptable ACK: RFC 9293 section 3.10.7.4,
-// "if SND.WL1 < SEG.SEQ …". It tells whether the window has grown.
+// "if SND.WL1 < SEG.SEQ …". An ACK that moves SND.UNA brings its window in any case,
+// also on a segment that was sent again: the old window, counted from the new SND.UNA,
+// may reach beyond what the peer ever offered. It tells whether the window has grown.
 func (m *machine) takeWindow(c *Conn, seq, ack hdr.Seq, field uint32) (grown bool) {
-	if !c.sndWl1.Before(seq) && !(c.sndWl1 == seq && c.sndWl2.AtOrBefore(ack)) {
+	if !ack.After(c.sndUna) && !c.sndWl1.Before(seq) && !(c.sndWl1 == seq && c.sndWl2.AtOrBefore(ack)) {
 		return false
 	}
 	wnd := field << c.sndScale

@@ -160,6 +160,8 @@ func (s *shard) flowRun(bufs []*pkt.Buf) (n int) {
 	hash := s.t.hasher.Hash(&t.local, &t.remote, t.lport, t.rport)
 	for run := bufs[:n]; len(run) > 0; {
 		switch i := s.lookup(hash, &t); {
+		case i == 0 && len(s.t.shards) > 1 && s.handOff(run, hash):
+			run = nil
 		case i == 0:
 			s.orphan(run[0], &t, hash)
 			run = run[1:]

@@ -14,7 +14,7 @@ import (
 func (in *instance) record(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
 	if err != nil {
-		return err
+		return fmt.Errorf("unix: log: %w", err)
 	}
 	var mu sync.Mutex
 	write := func(text string) {

@@ -11,15 +11,15 @@ import (
 type Terminal struct {
 	Name         string `json:"name"`        // TERM
 	Interactive  bool   `json:"interactive"` // a person types
-	LineMode     bool   `json:"line_mode"`   // the front end gets whole lines, not keys
+	LineMode     bool   `json:"lineMode"`    // the front end gets whole lines, not keys
 	ANSI         bool   `json:"ansi"`        // understands escape sequences
 	CRLF         bool   `json:"crlf"`        // lines end in CR LF
 	Width        int    `json:"width"`       // 0 is unknown
 	Height       int    `json:"height"`      // 0 is unknown
 	Pager        bool   `json:"pager"`
-	PagerLimit   int    `json:"pager_limit"` // lines that the pager holds; 0 is no limit
+	PagerLimit   int    `json:"pagerLimit"` // lines that the pager holds; 0 is no limit
 	History      bool   `json:"history"`
-	HistoryLimit int    `json:"history_limit"` // lines; 0 remembers none
+	HistoryLimit int    `json:"historyLimit"` // lines; 0 remembers none
 }
 
 func terminalCommands() []*Command {

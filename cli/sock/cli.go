@@ -28,9 +28,9 @@ type sessionInfo struct {
 	ID          int    `json:"id"`
 	Name        string `json:"name"`
 	Interactive bool   `json:"interactive"`
-	LineMode    bool   `json:"line_mode"`
+	LineMode    bool   `json:"lineMode"`
 	ANSI        bool   `json:"ansi"`
-	Broken      bool   `json:"broken_pipe"`
+	Broken      bool   `json:"brokenPipe"`
 	Terminal    string `json:"terminal"`
 	Width       int    `json:"width"`
 	Height      int    `json:"height"`

@@ -89,10 +89,11 @@ func (r appRows) Text(w io.Writer, _ cli.Layout) error {
 	return nil
 }
 
-// ownedSessions is the result of "show app server" and "show app client".
+// ownedSessions is the result of "show app server" and "show app client". In JSON a list
+// that was asked for is there even when it is empty.
 type ownedSessions struct {
-	Server  []Row `json:"server,omitempty"`
-	Client  []Row `json:"client,omitempty"`
+	Server  []Row `json:"server,omitzero"`
+	Client  []Row `json:"client,omitzero"`
 	server  bool
 	client  bool
 	verbose bool
@@ -100,6 +101,12 @@ type ownedSessions struct {
 
 func (l *Layer) ownedSessions(c *cli.Ctx, server, client, verbose bool) (cli.Result, error) {
 	out := ownedSessions{server: server, client: client, verbose: verbose}
+	if server {
+		out.Server = []Row{}
+	}
+	if client {
+		out.Client = []Row{}
+	}
 	err := l.each(c, func(w *Worker, s *Session) {
 		switch {
 		case server && s.state == Listening:

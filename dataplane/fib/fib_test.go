@@ -193,6 +193,7 @@ func TestRoutes(t *testing.T) {
 	via("2001:db8:1::/48", Hop{Gateway: ad("fe80::1"), Iface: 1})        //
 	via("10.0.0.0/24", Hop{Gateway: ad("10.1.0.254")})                   // interface wins
 	_ = tab.AddRoute(Route{Prefix: pfx("172.23.0.0/16")[0], Kind: Drop}) //
+	via("172.24.0.0/16", Hop{Gateway: ad("10.0.0.255")})                 // a broadcast address
 	_ = tab.AddRoute(Route{Prefix: pfx("203.0.113.7/32")[0], Kind: Receive})
 	s := tab.Load()
 	for _, c := range []struct {
@@ -206,6 +207,7 @@ func TestRoutes(t *testing.T) {
 		{"172.21.5.5", "10.1.0.254", Attached, 2},
 		{"172.22.5.5", "172.22.5.5", Attached, 2},
 		{"172.23.5.5", "", Drop, 0},
+		{"172.24.5.5", "", Drop, 0},
 		{"203.0.113.7", "", Receive, 0},
 		{"2001:db8:1::5", "fe80::1", Attached, 1},
 		{"10.0.0.77", "10.0.0.77", Attached, 1},

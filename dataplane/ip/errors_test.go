@@ -251,6 +251,64 @@ func TestNoErrorAbout(t *testing.T) {
 	}
 }
 
+// TestErrorToLinkLocal: the answer leaves by the link that the question came from.
+func TestErrorToLinkLocal(t *testing.T) {
+	h := newSolo(t)
+	other := newHost(t, 1)
+	w := wire(t, h.host, other, sim.Config{})
+	h.up("sim1", w.End(0), "2001:db8:1::1/64")
+	h.ok(h.s.Neighbors().Set(h.i.Index, ad("fe80::2"), peerMAC, true))
+	h.take()
+	ll := hdr.LinkLocal(h.i.MAC())
+	h.input(h.frame(hdr.EtherIP6, packet6("fe80::2", ll.String(), 200, pattern(20))), h.frame(hdr.EtherIP6, echo6("fe80::2", ll.String(), "x")))
+	out := h.take()
+	if len(out) != 2 {
+		t.Fatalf("%d answers: %v", len(out), h.counters())
+	}
+	for _, f := range out {
+		judge(t, f)
+		if p := hdr.IP6(f[14:]); p.Dst() != ad("fe80::2") || p.Src() != ll || hdr.Ether(f).Dst() != peerMAC {
+			t.Errorf("answer % x", f)
+		}
+	}
+}
+
+// TestForwardedOptions: only the options that say so are copied into later fragments.
+func TestForwardedOptions(t *testing.T) {
+	h := newSolo(t)
+	out := newHost(t, 1)
+	w := wire(t, h.host, out, sim.Config{})
+	right := h.up("sim1", w.End(0), "10.9.0.1/24")
+	h.ok(h.ifs.SetMTU(right, 576))
+	h.ok(h.s.Neighbors().Set(right.Index, ad("10.9.0.2"), peerMAC, true))
+	settle(t, h.host)
+	var sent [][]byte
+	w.Tap(0, func(f sim.Frame) { sent = append(sent, bytes.Clone(f.Data)) })
+	b := make(hdr.IP4, 28+1000)
+	b.Put(&hdr.IP4Fields{TotalLen: len(b), ID: 7, TTL: 9, Proto: hdr.ProtoUDP, Src: ad("10.0.0.2"), Dst: ad("10.9.0.2")})
+	b[0] = 0x47
+	copy(b[20:], []byte{7, 3, 4, 0x94, 4, 0, 0, 0}) // record route, router alert
+	copy(b[28:], pattern(1000))
+	b.SetChecksum()
+	h.input(h.frame(hdr.EtherIP4, b))
+	h.step()
+	want := [][]byte{{7, 3, 4, 0x94, 4, 0, 0, 0}, {1, 1, 1, 0x94, 4, 0, 0, 0}}
+	if len(sent) != 2 {
+		t.Fatalf("%d fragments: %v", len(sent), h.counters())
+	}
+	var got []byte
+	for k, f := range sent {
+		p := hdr.IP4(f[14:])
+		if !p.GoodChecksum() || !bytes.Equal(p.Options(), want[k]) || p.TTL() != 8 || p.ID() != 7 {
+			t.Errorf("fragment %d: % x", k, []byte(p[:28]))
+		}
+		got = append(got, p.Payload()...)
+	}
+	if !bytes.Equal(got, pattern(1000)) {
+		t.Error("payload differs")
+	}
+}
+
 func TestErrorsAreLimited(t *testing.T) {
 	h := newSolo(t)
 	f := h.frame(hdr.EtherIP4, packet4("10.0.0.2", "10.0.0.1", 200, pattern(20)))

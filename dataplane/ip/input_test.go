@@ -245,6 +245,8 @@ func TestInputDrops(t *testing.T) {
 		{"from ::1", "ip6-input", "ip6 source address is not a host", six("::1", "2001:db8::1")},
 		{"from ::", "ip6-input", "ip6 source address is not a host", six("::", "2001:db8::1")},
 		{"from ff02::1", "ip6-input", "ip6 source address is not a host", six("ff02::1", "2001:db8::1")},
+		{"from an IPv4 address", "ip6-input", "ip6 source address is not a host", six("::ffff:10.0.0.2", "2001:db8::1")},
+		{"to an IPv4 address", "ip6-input", "ip6 destination address is not a host", six("2001:db8::2", "::ffff:10.0.0.1")},
 		{"from ourselves", "ip6-input", "ip6 spoofed local-address packet drops", six("2001:db8::1", "2001:db8::1")},
 		{"to ::", "ip6-input", "ip6 destination address is not a host", six("2001:db8::2", "::")},
 		{"to ::1", "ip6-input", "ip6 destination address is not a host", six("2001:db8::2", "::1")},

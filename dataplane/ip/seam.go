@@ -17,7 +17,9 @@ type Handler interface {
 	// buffers. A packet that is larger than a buffer comes only to a Handler that is
 	// a ChainHandler.
 	Input(w *worker.Worker, bufs []*pkt.Buf)
-	// Error reports an ICMP error about a packet that we sent.
+	// Error reports an ICMP error about a packet that we sent, or that we could not send.
+	// It runs on the worker that got the error, which need not be the one that owns the
+	// connection.
 	Error(w *worker.Worker, e *Error)
 }
 

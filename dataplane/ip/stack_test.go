@@ -27,7 +27,7 @@ func newHost(t testing.TB, workers int) *host {
 	t.Helper()
 	h := &host{t: t, set: &stats.Set{}, now: 1e9}
 	var err error
-	if h.pool, err = sim.NewPool("host", 8192, pkt.DefaultRoom); err != nil {
+	if h.pool, err = sim.NewPool("host", 4096, pkt.DefaultRoom); err != nil {
 		t.Fatal(err)
 	}
 	for k := range workers {

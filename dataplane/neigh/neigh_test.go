@@ -398,6 +398,47 @@ func TestAnswerARP(t *testing.T) {
 	}
 }
 
+// TestLearnedWhileAsking: who is asked for asks us first. Its packets go out, and it must
+// still confirm that it hears us.
+func TestLearnedWhileAsking(t *testing.T) {
+	r := newRig(t)
+	r.send("10.0.0.2", 2)
+	r.take()
+	r.arp(hdr.ARPRequest, peerMAC, peerMAC, "10.0.0.2", "10.0.0.1")
+	out := r.take()
+	if len(out) != 3 || r.state("10.0.0.2") != Delay {
+		t.Fatalf("%d frames, state %s; want two packets, one reply, and delay", len(out), r.state("10.0.0.2"))
+	}
+	r.at(51e8)
+	if out := r.take(); len(out) != 1 || !isARP(out[0], hdr.ARPRequest, peerMAC) {
+		t.Errorf("after 5 s: % x, want a probe", out)
+	}
+}
+
+// TestNDFromAfar: what a router has forwarded is not believed (RFC 4861 section 7.1).
+func TestNDFromAfar(t *testing.T) {
+	r := newRig(t)
+	ip := make(hdr.IP6, hdr.IP6Len+hdr.NDLen+hdr.NDOptLen)
+	src, target := ad("2001:db8::2"), ad("2001:db8::1")
+	ip.Put(&hdr.IP6Fields{PayloadLen: hdr.NDLen + hdr.NDOptLen, Next: hdr.ProtoICMPv6, HopLimit: 254, Src: src, Dst: target})
+	hdr.ND(ip[hdr.IP6Len:]).Put(hdr.ICMP6NeighSolicit, 0, &target, hdr.NDSourceLL, peerMAC)
+	r.tab.InputND(1, ip, hdr.IP6Len)
+	if r.tab.Len() != 0 || len(r.take()) != 0 || r.tab.c.nd[ndBadHopLimit] != 1 {
+		t.Error("believed")
+	}
+	ip[7] = 255
+	ip[hdr.IP6Len+1] = 1 // code
+	r.tab.InputND(1, ip, hdr.IP6Len)
+	if r.tab.Len() != 0 || r.tab.c.nd[ndBadMessage] != 1 {
+		t.Error("a message with a strange code was believed")
+	}
+	ip[hdr.IP6Len+1] = 0
+	r.tab.InputND(1, ip, hdr.IP6Len)
+	if r.tab.Len() != 1 {
+		t.Error("the good message was not believed: the test tests nothing")
+	}
+}
+
 func TestAnswerND(t *testing.T) {
 	r := newRig(t)
 	group := "ff02::1:ff00:1"

@@ -121,6 +121,7 @@ func (s *WorkerStats) lines() []statLine {
 		{s.RetransmitAborts, "timer retransmit abort"},
 		{s.RstUnread, "reset on close due to unread data"},
 		{s.NoBuffer, "out of buffers"},
+		{s.Spurious, "timer retransmits undone, nothing was lost"},
 	}
 }
 

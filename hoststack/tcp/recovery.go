@@ -11,10 +11,12 @@ type cold struct {
 	// Loss recovery of what we send (RFC 6675, RFC 6582, RFC 6937).
 	mode    mode
 	rescued bool    // RescueRxt was used in this episode
+	eifel   bool    // the first ACK after a timeout has not come yet; see spurious
 	nlate   uint8   // entries of late in use
 	highRxt hdr.Seq // HighRxt: what lies before it and was lost has been sent again
 	dupSegs int32   // segments that duplicate ACKs tell to have left, without SACK
 	quota   int32   // bytes that this ACK allows to send (PRR)
+	rxtTS   uint32  // TSval of the first segment that the timer sent again
 
 	prrDelivered int32
 	prrOut       int32
@@ -88,9 +90,10 @@ func (m *machine) onLossAck(c *Conn, n, fresh, sacked int, dup bool, flight int,
 		}
 		m.prr(c, k, delivered)
 	case timeout:
-		if c.sndUna.AtOrAfter(c.stats.recover) && n > 0 {
+		if n > 0 && (m.spurious(c, k, now) || c.sndUna.AtOrAfter(c.stats.recover)) {
 			k.mode = open
 			k.dupSegs = 0
+			k.highRxt = c.sndUna
 			k.relost.reset()
 		}
 	}
@@ -194,6 +197,9 @@ func (m *machine) onTimeout(c *Conn, now int64) {
 		c.stats.prevCwnd = c.cong.Cwnd
 		cc.ByID(c.ccID).OnCongestion(&c.cong, &m.loss)
 	}
+	if k.mode != timeout && c.has(fTS) {
+		k.eifel, k.rxtTS = true, c.tsNow(now)
+	}
 	k.mode, k.rescued, k.dupSegs = timeout, false, 0
 	k.highRxt = c.sndUna
 	k.relost.reset()
@@ -206,11 +212,30 @@ func (m *machine) onTimeout(c *Conn, now int64) {
 	m.out.events |= evTx
 }
 
+// spurious is Eifel detection (RFC 3522), asked at the first ACK that moves on after a
+// timeout: when its timestamp echoes a segment older than what the timer sent again,
+// that segment had arrived before, and so had what followed it. The timeout came too
+// soon, because the peer or the path had stopped for a moment: nothing was lost, the
+// congestion window is as good as before (RFC 4015), and nothing more is sent again.
+func (m *machine) spurious(c *Conn, k *cold, now int64) bool {
+	if !k.eifel {
+		return false
+	}
+	k.eifel = false
+	if m.ecr == 0 || int32(m.ecr-k.rxtTS) >= 0 {
+		return false
+	}
+	cc.ByID(c.ccID).Undo(&c.cong, now)
+	c.backoff = 0
+	m.stats.Spurious++
+	return true
+}
+
 // resend has everything in flight sent again, not because it was lost to congestion
 // but because it was too large for the path: the congestion window stays as it is.
 func (m *machine) resend(c *Conn, now int64) {
 	k := m.needCold(c)
-	k.mode, k.rescued, k.dupSegs = timeout, false, 0
+	k.mode, k.rescued, k.dupSegs, k.eifel = timeout, false, 0, false
 	k.highRxt = c.sndUna
 	k.relost.reset()
 	c.dupAcks = 0

@@ -305,6 +305,45 @@ func TestRTTEstimate(t *testing.T) {
 	}
 }
 
+// TestSpuriousTimeout: the peer stood still for longer than the timeout. Its ACK echoes
+// a timestamp from before: nothing was lost, nothing more is sent again, and the
+// congestion window is restored (RFC 3522, RFC 4015).
+func TestSpuriousTimeout(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		p := newPeer(t)
+		p.ts, p.tsv = true, 77000
+		s := p.accept(modern())
+		s.write(9880) // ten segments of 988
+		p.step(0)
+		first := p.ecr
+		p.sent = nil
+		p.pass(300e6)
+		p.seqs(1)
+		c := s.c()
+		if c.cong.Cwnd != 988 {
+			t.Fatalf("cwnd %d", c.cong.Cwnd)
+		}
+		if !lost {
+			p.ecr = first // the ACK of the first transmission
+		}
+		p.send(ack(989))
+		st := p.h.tcp.shards[0].stats
+		if lost {
+			if st.Spurious != 0 || len(p.sent) == 0 || p.sent[0].seq != 989 {
+				t.Errorf("after a loss: %d spurious, sent %v", st.Spurious, p.sent)
+			}
+			continue
+		}
+		if st.Spurious != 1 || c.cong.Cwnd < 9880 || c.backoff != 0 || c.cold != 0 {
+			t.Errorf("%d spurious, cwnd %d, back-off %d, cold %d", st.Spurious, c.cong.Cwnd, c.backoff, c.cold)
+		}
+		p.seqs()
+		p.send(ack(9881))
+		p.pass(1e9)
+		p.seqs()
+	}
+}
+
 // TestKarn: the ACK of a segment that was sent twice is no sample, without timestamps.
 func TestKarn(t *testing.T) {
 	p := newPeer(t)

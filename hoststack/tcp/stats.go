@@ -117,4 +117,5 @@ type WorkerStats struct {
 	RetransmitAborts  uint64 `json:"tr_abort"`
 	RstUnread         uint64 `json:"rst_unread"`
 	NoBuffer          uint64 `json:"no_buffer"`
+	Spurious          uint64 `json:"tr_spurious"`
 }

@@ -20,7 +20,7 @@ func (in *instance) openers() ports.Openers {
 
 func (in *instance) openMemif(o ports.MemifOptions) (device.Device, error) {
 	return memif.Open(memif.Options{ID: o.ID, SocketPath: o.SocketPath, Master: o.Master,
-		RingSize: o.RingSize, BufferSize: o.BufferSize, ZeroCopy: o.ZeroCopy, Secret: o.Secret,
+		RingSize: o.RingSize, BufferSize: o.BufferSize, Secret: o.Secret,
 		MAC: o.MAC, RxQ: o.RxQueues, TxQ: o.TxQueues}, in.pool)
 }
 

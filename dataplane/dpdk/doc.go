@@ -7,20 +7,19 @@
 // RxQueue and TxQueue move bursts:
 //
 //	worker ─ RxQueue.RxBurst ─ cgo ─ dp_rx (queue.c) ─┬─ driver
-//	                                                  ├─ memif.c      ─ driver
-//	                                                  └─ afpacket.c   ─ driver
+//	                                                  ├─ afpacket.c, tap.c ─ driver
+//	                                                  └─ memif.c
 //
 // One cgo call moves a burst of up to pkt.MaxBurst. The C side makes one segment of
 // every packet or drops and counts it, clears pkt.Meta, and keeps from a driver what
-// it would corrupt or choke on. memif.c and afpacket.c stand between us and faults
-// of two drivers of DPDK 22.11; they read the drivers' private structures, check at
+// it would corrupt or choke on. memif.c and afpacket.c stand in for what two
+// drivers of DPDK 22.11 do badly; they read the drivers' private structures, check at
 // creation that these look as expected, and refuse the device when they do not.
 //
 // # Memory
 //
-// EAL runs without huge pages unless asked, with one memory file, so that a memif
-// peer can map it (zero copy). Burst arrays must be off the Go heap (mem.Slice):
-// their addresses cross as numbers and are not checked.
+// EAL runs without huge pages unless asked. Burst arrays must be off the Go heap
+// (mem.Slice): their addresses cross as numbers and are not checked.
 //
 // # Threads
 //

@@ -8,7 +8,6 @@
 
 #include <rte_eal.h>
 #include <rte_log.h>
-#include <rte_memory.h>
 
 #include "shim.h"
 
@@ -63,34 +62,4 @@ uint32_t dp_log_read(uint64_t *pos, char *to, uint32_t n)
 		to[i++] = log_text[(*pos)++ % LOG_SIZE];
 	pthread_mutex_unlock(&log_lock);
 	return i;
-}
-
-struct fds {
-	int *fds;
-	uint32_t n, room;
-};
-
-static int add_fd(const struct rte_memseg_list *list __rte_unused, const struct rte_memseg *ms,
-		  void *arg)
-{
-	struct fds *f = arg;
-	int fd = rte_memseg_get_fd_thread_unsafe(ms);
-
-	if (fd < 0)
-		return 0;
-	for (uint32_t i = 0; i < f->n; i++)
-		if (f->fds[i] == fd)
-			return 0;
-	if (f->n < f->room)
-		f->fds[f->n++] = fd;
-	return 0;
-}
-
-/* dp_memory_fds lists the descriptors of EAL's memory files. */
-uint32_t dp_memory_fds(int *fds, uint32_t n)
-{
-	struct fds f = {.fds = fds, .room = n};
-
-	rte_memseg_walk(add_fd, &f);
-	return f.n;
 }

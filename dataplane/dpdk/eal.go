@@ -152,7 +152,6 @@ func start(args []string) error {
 	v := (**C.char)(C.calloc(C.size_t(len(argv)), C.size_t(unsafe.Sizeof(argv[0]))))
 	copy(unsafe.Slice(v, len(argv)), argv)
 	mark := logMark()
-	defer occupyLowFDs()()
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()

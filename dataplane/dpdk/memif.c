@@ -1,4 +1,12 @@
-/* The memif driver of DPDK 22.11, made safe.
+/* The memif driver of DPDK 22.11, with a data path of our own.
+ *
+ * The driver makes the device, speaks the control protocol and sets up the shared
+ * memory; the frames are moved here (copy_rx, copy_tx). Its own bursts corrupt what
+ * spans two descriptors, believe every index that the peer writes, and copy at half
+ * the speed: between cores that are far apart, 280 ns to send 1514 bytes and 160 to
+ * receive them, against 170 and 100 here. Its zero copy is not used: it loses buffers
+ * and closes EAL's memory file when it reconnects, lets the peer write to all of our
+ * memory, and was slower than copying as soon as the sender writes its frames.
  *
  * When a peer goes away the driver unmaps the shared memory on EAL's interrupt
  * thread, while a worker may be copying from it. The driver has no lock for the data
@@ -23,7 +31,6 @@
 #include <rte_atomic.h>
 #include <rte_interrupts.h>
 #include <rte_log.h>
-#include <rte_malloc.h>
 #include <rte_spinlock.h>
 
 #include "shim.h"
@@ -89,6 +96,7 @@ struct process {
 /* Shared memory, as the memif protocol version 2.0 lays it out. */
 #define COOKIE 0x3E31F20
 #define MASK_INT 1
+#define NEXT 1
 
 struct desc {
 	uint16_t flags, region;
@@ -108,7 +116,6 @@ struct dp_memif {
 	struct private *p;
 	struct process *proc;
 	struct dp_inside in;
-	bool zero_copy;
 	/* With several queues several workers share the one lock: the first in takes it,
 	 * the last out gives it back. */
 	bool shared;
@@ -175,128 +182,251 @@ static void drain(struct queue *mq)
 		return; /* nothing was signalled */
 }
 
-static uint16_t memif_rx(struct dp_rxq *q, struct rte_mbuf **bufs, uint16_t n)
+static void disarm(struct dp_rxq *q, struct ring *r)
 {
-	struct dp_memif *m = q->memif;
-	struct queue *mq = q->queue;
-
-	if (!enter(m))
-		return 0;
-	struct ring *r = ring_of(m, mq);
-	/* A client must also come here to post its first buffers. */
-	if (!rx_waits(mq, r) && (mq->type == C2S || r->head != mq->last_tail)) {
-		leave(m);
-		return 0;
-	}
-	if (q->armed) {
-		q->armed = false;
-		r->flags |= MASK_INT;
-		drain(mq);
-	}
-	n = q->burst(mq, bufs, n);
-	if (m->zero_copy)
-		q->posted = r->head;
-	leave(m);
-	return n;
+	if (!q->armed)
+		return;
+	q->armed = false;
+	r->flags |= MASK_INT;
+	drain(q->queue);
 }
 
-static uint16_t memif_tx(struct dp_txq *q, struct rte_mbuf **bufs, uint16_t n)
+static void signal_peer(struct queue *mq)
 {
-	struct dp_memif *m = q->memif;
-	struct queue *mq = q->queue;
+	uint64_t one = 1;
+	int fd = rte_intr_fd_get(mq->intr);
 
-	if (!enter(m))
-		return 0;
-	struct ring *r = ring_of(m, mq);
-	n = q->burst(mq, bufs, n);
-	if (m->zero_copy)
-		q->posted = r->head;
-	leave(m);
-	return n;
+	if (fd >= 0)
+		(void)!write(fd, &one, sizeof(one));
 }
 
-/* server_tx writes into buffers whose size the client chose. A frame that needs two
- * of them must not be sent: the driver would leave a flag behind that corrupts later
- * frames. Its length limit is therefore what the next descriptor holds. */
-static uint16_t server_tx(struct dp_txq *q, struct rte_mbuf **bufs, uint16_t n)
+static inline void swap(struct rte_mbuf **a, struct rte_mbuf **b)
+{
+	struct rte_mbuf *t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+/* offer lets the server fill all descriptors that a client is done with. */
+static void offer(struct dp_memif *m, struct queue *mq, struct ring *r, uint16_t mask)
+{
+	uint16_t head = r->head;
+	uint16_t n = mask + 1 - (uint16_t)(head - mq->last_tail);
+
+	if (n == 0 || n > mask + 1)
+		return;
+	for (uint16_t i = 0; i < n; i++)
+		r->desc[(uint16_t)(head + i) & mask].length = m->p->run.buffer_size;
+	__atomic_store_n(&r->head, head + n, __ATOMIC_RELEASE);
+}
+
+/* The bursts. Most of their time is spent waiting for cache lines that
+ * the other core has, so the lines of the next packet are asked for while this one is
+ * copied. What a descriptor says is checked: it is in memory that the peer writes. */
+
+static inline void fetch(const uint8_t *p, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(p + i);
+}
+
+static inline void fetch_to_write(uint8_t *p, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i += RTE_CACHE_LINE_SIZE)
+#ifdef RTE_ARCH_X86
+		asm volatile("prefetchw (%0)" : : "r"(p + i));
+#else
+		__builtin_prefetch(p + i, 1);
+#endif
+}
+
+/* The peer may write to a descriptor at any time: read each member once. */
+#define ONCE(x) (*(volatile __typeof__(x) *)&(x))
+
+/* buffer_at is where a descriptor points, when n bytes there are in shared memory. */
+static inline uint8_t *buffer_at(struct dp_memif *m, struct desc *d, uint32_t n)
+{
+	uint16_t region = ONCE(d->region);
+	uint64_t offset = ONCE(d->offset);
+
+	if (unlikely(region >= m->proc->count))
+		return NULL;
+	struct region *g = m->proc->regions[region];
+	if (unlikely(g == NULL || g->addr == NULL || offset + n > g->size))
+		return NULL;
+	return (uint8_t *)g->addr + offset;
+}
+
+/* How much of the next frame is asked for ahead: more than a core can have under way
+ * does harm. */
+#define AHEAD 2048u
+
+static uint16_t copy_tx(struct dp_txq *q, struct rte_mbuf **bufs, uint16_t n)
 {
 	struct dp_memif *m = q->memif;
 	struct queue *mq = q->queue;
-	uint16_t sent = 0, from = 0;
+	bool client = mq->type == C2S;
+	uint16_t slot, room, done = 0;
 
 	if (!enter(m))
 		return 0;
 	struct ring *r = ring_of(m, mq);
-	uint16_t slot = r->tail;
-	if (__atomic_load_n(&r->head, __ATOMIC_ACQUIRE) == slot) {
-		leave(m);
-		return 0;
+	uint16_t mask = (1 << mq->log2_ring_size) - 1;
+	if (client) {
+		slot = r->head;
+		room = mask + 1 - (uint16_t)(slot - __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE));
+	} else {
+		slot = r->tail;
+		room = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE) - slot;
 	}
-	uint32_t room = r->desc[slot & ((1 << mq->log2_ring_size) - 1)].length;
-	for (uint16_t i = 0; i <= n; i++) {
-		if (i < n && likely(bufs[i]->data_len <= room))
-			continue;
-		/* bufs[from:i] fit; bufs[i] does not, or is the end */
-		if (i > from) {
-			uint16_t k = q->burst(mq, bufs + from, i - from);
-			sent += k;
-			if (k < i - from)
-				break;
-		}
-		if (i < n) {
+	if (room > mask + 1)
+		room = 0; /* indices that cannot be */
+	for (n = RTE_MIN(n, room); done < n; done++) {
+		struct desc *d = &r->desc[slot & mask];
+		uint32_t len = bufs[done]->data_len;
+		/* The server writes into what the client offers. */
+		uint32_t size = client ? m->p->run.buffer_size : ONCE(d->length);
+
+		if (unlikely(len > size)) {
+			/* One frame, one descriptor. */
 			q->oversize++;
-			rte_pktmbuf_free(bufs[i]);
-			sent++;
-			from = i + 1;
+			continue;
 		}
+		uint8_t *to = buffer_at(m, d, len);
+		if (done + 1 < n) {
+			uint8_t *next = buffer_at(m, &r->desc[(slot + 1) & mask], 0);
+			if (next != NULL)
+				fetch_to_write(next, RTE_MIN(bufs[done + 1]->data_len, AHEAD));
+		}
+		if (unlikely(to == NULL)) {
+			q->oversize++;
+			len = 0; /* the descriptor must go on: empty, which receivers ignore */
+		} else {
+			memcpy(to, rte_pktmbuf_mtod(bufs[done], void *), len);
+		}
+		d->length = len;
+		d->flags = 0;
+		slot++;
+	}
+	if (client)
+		__atomic_store_n(&r->head, slot, __ATOMIC_RELEASE);
+	else
+		__atomic_store_n(&r->tail, slot, __ATOMIC_RELEASE);
+	rte_smp_mb(); /* see dp_memif_arm */
+	if (done > 0 && !(r->flags & MASK_INT))
+		signal_peer(mq);
+	leave(m);
+	rte_pktmbuf_free_bulk(bufs, done);
+	return done;
+}
+
+/* take_in copies the frame that begins at slot into b, and returns how many descriptors
+ * it has, 0 when its end is not there yet. b stays empty when the frame is not to be
+ * believed, or does not fit. */
+static inline uint16_t take_in(struct dp_rxq *q, struct ring *r, uint16_t slot, uint16_t mask,
+			       uint16_t avail, struct rte_mbuf *b)
+{
+	struct dp_memif *m = q->memif;
+	uint32_t len = 0, room = b->buf_len - b->data_off;
+	uint16_t used = 0;
+	bool fits = true, good = true, more;
+
+	do {
+		struct desc *d = &r->desc[(slot + used) & mask];
+		uint32_t n = ONCE(d->length);
+		uint8_t *from = buffer_at(m, d, n);
+
+		more = ONCE(d->flags) & NEXT;
+		used++;
+		good = good && from != NULL;
+		fits = fits && n <= room - len;
+		if (likely(good && fits)) {
+			memcpy(rte_pktmbuf_mtod_offset(b, void *, len), from, n);
+			len += n;
+		}
+	} while (more && used < avail);
+	if (unlikely(more && used <= mask))
+		return 0;
+	if (unlikely(!good || !fits || more)) {
+		if (good && !more)
+			q->chained++;
+		else
+			q->malformed++;
+		len = 0;
+	}
+	b->data_len = b->pkt_len = len;
+	return used;
+}
+
+static uint16_t copy_rx(struct dp_rxq *q, struct rte_mbuf **bufs, uint16_t n)
+{
+	struct dp_memif *m = q->memif;
+	struct queue *mq = q->queue;
+	bool client = mq->type == S2C;
+	uint16_t slot, avail, got = 0;
+
+	if (!enter(m))
+		return 0;
+	struct ring *r = ring_of(m, mq);
+	uint16_t mask = (1 << mq->log2_ring_size) - 1;
+	if (client) {
+		slot = mq->last_tail;
+		avail = __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE) - slot;
+	} else {
+		slot = mq->last_head;
+		avail = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE) - slot;
+	}
+	if (avail > mask + 1)
+		avail = 0;
+	n = RTE_MIN(n, avail);
+	if (n > 0)
+		disarm(q, r);
+	while (n > 0 && rte_pktmbuf_alloc_bulk(mq->pool, bufs, n) != 0)
+		n /= 2;
+	uint16_t i = 0;
+	for (; i < n && avail > 0; i++) {
+		if (avail > 1) {
+			struct desc *e = &r->desc[(slot + 1) & mask];
+			uint8_t *next = buffer_at(m, e, 0);
+			if (next != NULL)
+				fetch(next, RTE_MIN(ONCE(e->length), AHEAD));
+		}
+		uint16_t used = take_in(q, r, slot, mask, avail, bufs[i]);
+		if (unlikely(used == 0))
+			break;
+		slot += used;
+		avail -= used;
+		bufs[i]->port = mq->port;
+		if (likely(bufs[i]->data_len > 0))
+			swap(&bufs[got++], &bufs[i]);
+	}
+	if (unlikely(got < n))
+		rte_pktmbuf_free_bulk(bufs + got, n - got);
+	if (!client) {
+		mq->last_head = slot;
+		if (i > 0)
+			__atomic_store_n(&r->tail, slot, __ATOMIC_RELEASE);
+	} else {
+		mq->last_tail = slot;
+		offer(m, mq, r, mask);
 	}
 	leave(m);
-	return sent;
+	return got;
 }
 
 void dp_memif_guard_rx(struct dp_memif *m, struct dp_rxq *q, uint32_t index)
 {
 	q->memif = m;
-	q->burst = m->in.rx_burst;
 	q->queue = m->in.rx_queues[index];
-	q->poll = memif_rx;
+	q->poll = copy_rx;
 }
 
 void dp_memif_guard_tx(struct dp_memif *m, struct dp_txq *q, uint32_t index)
 {
 	q->memif = m;
-	q->burst = m->in.tx_burst;
 	q->queue = m->in.tx_queues[index];
-	q->push = m->p->role == SERVER ? server_tx : memif_tx;
-}
-
-/* reclaim frees the buffers that a zero-copy client had given to a peer that is gone:
- * those between the driver's own index and what it had posted. The driver forgets
- * them. The port must be stopped. */
-static uint32_t reclaim(struct queue *mq, uint16_t *posted)
-{
-	uint16_t mask = (1 << mq->log2_ring_size) - 1;
-	uint32_t n = 0;
-
-	if (mq->buffers == NULL)
-		return 0;
-	for (uint16_t s = mq->last_tail; s != *posted; s++, n++)
-		rte_pktmbuf_free_seg(mq->buffers[s & mask]);
-	rte_free(mq->buffers);
-	mq->buffers = NULL;
-	mq->last_head = mq->last_tail = *posted = 0;
-	return n;
-}
-
-uint32_t dp_memif_reclaim_rx(struct dp_memif *m, struct dp_rxq *q)
-{
-	q->armed = false;
-	return m->zero_copy ? reclaim(q->queue, &q->posted) : 0;
-}
-
-uint32_t dp_memif_reclaim_tx(struct dp_memif *m, struct dp_txq *q)
-{
-	return m->zero_copy ? reclaim(q->queue, &q->posted) : 0;
+	q->push = copy_tx;
 }
 
 /* dp_memif_arm asks the peer to signal the queue's descriptor when it sends. It
@@ -419,9 +549,9 @@ void dp_memif_state(struct dp_memif *m, struct dp_memif_state *s)
 
 /* dp_memif_new finds the private data of a configured device; NULL when it is not
  * what this file expects. */
-struct dp_memif *dp_memif_new(const char *name, uint32_t id, bool server, bool zero_copy,
-			      const char *path, uint32_t log2_ring, uint32_t buffer_size,
-			      uint32_t nrx, uint32_t ntx)
+struct dp_memif *dp_memif_new(const char *name, uint32_t id, bool server, const char *path,
+			      uint32_t log2_ring, uint32_t buffer_size, uint32_t nrx,
+			      uint32_t ntx)
 {
 	struct dp_inside in;
 	enum role role = server ? SERVER : CLIENT;
@@ -431,29 +561,26 @@ struct dp_memif *dp_memif_new(const char *name, uint32_t id, bool server, bool z
 	struct private *p = in.private;
 	if (p->id != id || p->role != role || p->path == NULL || strcmp(p->path, path) != 0 ||
 	    (p->flags & (CONNECTED | CONNECTING | DISABLED)) != DISABLED ||
-	    !(p->flags & ZERO_COPY) == zero_copy || rte_spinlock_is_locked(&p->lock) ||
+	    (p->flags & ZERO_COPY) || rte_spinlock_is_locked(&p->lock) ||
 	    p->channel != NULL || p->cfg.log2_ring_size != log2_ring ||
 	    p->cfg.buffer_size != buffer_size || p->cfg.c2s != (server ? nrx : ntx) ||
 	    p->cfg.s2c != (server ? ntx : nrx) || p->run.log2_ring_size != 0)
 		return NULL;
 	for (uint32_t i = 0; i < nrx; i++) {
 		struct queue *q = in.rx_queues[i];
-		if (q->type != (server ? C2S : S2C) || q->buffers != NULL ||
-		    rte_intr_fd_get(q->intr) != -1)
+		if (q->type != (server ? C2S : S2C) || rte_intr_fd_get(q->intr) != -1)
 			return NULL;
 	}
 	for (uint32_t i = 0; i < ntx; i++) {
 		struct queue *q = in.tx_queues[i];
-		if (q->type != (server ? S2C : C2S) || q->buffers != NULL ||
-		    rte_intr_fd_get(q->intr) != -1)
+		if (q->type != (server ? S2C : C2S) || rte_intr_fd_get(q->intr) != -1)
 			return NULL;
 	}
 	struct dp_memif *m = calloc(1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
 	*m = (struct dp_memif){
-		.p = p, .proc = in.process, .in = in, .zero_copy = zero_copy,
-		.shared = nrx > 1 || ntx > 1,
+		.p = p, .proc = in.process, .in = in, .shared = nrx > 1 || ntx > 1,
 	};
 	rte_spinlock_init(&m->gate);
 	return m;

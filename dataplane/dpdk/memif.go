@@ -5,7 +5,6 @@ package dpdk
 import "C"
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -17,7 +16,6 @@ import (
 type MemifConfig struct {
 	ID         uint32
 	Server     bool // listens; VPP's master
-	ZeroCopy   bool // a client whose packet buffers the peer may touch
 	Path       string
 	Log2Ring   int
 	BufferSize int
@@ -25,9 +23,8 @@ type MemifConfig struct {
 
 // Memif is the part of a memif port that other ports have not.
 type Memif struct {
-	port     *Port
-	c        *C.struct_dp_memif
-	zeroCopy bool
+	port *Port
+	c    *C.struct_dp_memif
 }
 
 // MemifState is the present connection of a memif port.
@@ -41,19 +38,19 @@ type MemifState struct {
 	RemoteReason          string // why the peer did
 }
 
-// Memif makes a configured port of the memif driver safe to poll while peers come and
-// go. It must be called before Start, and fails when the driver is not the one of
+// Memif gives a configured port of the memif driver a data path that is safe while peers
+// come and go, whatever they write. It must be called before Start, and fails when the driver is not the one of
 // DPDK 22.11 that memif.c knows.
 func (p *Port) Memif(c MemifConfig) (*Memif, error) {
 	name, path := C.CString(p.name), C.CString(c.Path)
 	defer C.free(unsafe.Pointer(name))
 	defer C.free(unsafe.Pointer(path))
-	m := C.dp_memif_new(name, C.uint32_t(c.ID), C.bool(c.Server), C.bool(c.ZeroCopy), path,
+	m := C.dp_memif_new(name, C.uint32_t(c.ID), C.bool(c.Server), path,
 		C.uint32_t(c.Log2Ring), C.uint32_t(c.BufferSize), C.uint32_t(len(p.rx)), C.uint32_t(len(p.tx)))
 	if m == nil {
 		return nil, fmt.Errorf("dpdk: %s: this memif driver (%s) is not the one known to be safe", p.name, Version())
 	}
-	p.memif = &Memif{port: p, c: m, zeroCopy: c.ZeroCopy}
+	p.memif = &Memif{port: p, c: m}
 	return p.memif, nil
 }
 
@@ -64,14 +61,6 @@ func (m *Memif) Connect() error {
 	control.Lock()
 	defer control.Unlock()
 	p := m.port
-	if m.zeroCopy {
-		if err := keepMemoryFiles(); err != nil {
-			return err
-		}
-		if err := restoreMemoryFiles(); err != nil {
-			return err
-		}
-	}
 	if p.started {
 		if err := m.hangup(); err != nil {
 			return err
@@ -80,7 +69,6 @@ func (m *Memif) Connect() error {
 			return err
 		}
 	}
-	m.reclaim()
 	if r := C.dp_memif_start(p.id); r != 0 {
 		return p.fail("connect", r, nil)
 	}
@@ -116,13 +104,10 @@ func (m *Memif) Unbind() error {
 		return nil
 	}
 	C.dp_memif_refuse(m.c)
-	err := m.hangup()
-	if err != nil {
+	if err := m.hangup(); err != nil {
 		return err
 	}
-	err = p.stop()
-	m.reclaim()
-	return errors.Join(err, m.Repair())
+	return p.stop()
 }
 
 // hangup ends a connection and waits until the driver has cleaned up behind it.
@@ -138,30 +123,6 @@ func (m *Memif) hangup() error {
 
 // Idle tells whether there is neither a connection nor one in the making.
 func (m *Memif) Idle() bool { return bool(C.dp_memif_idle(m.c)) }
-
-// reclaim frees the buffers that a zero-copy client had lent to a peer that is gone.
-// The port is stopped, so nobody is in its queues.
-func (m *Memif) reclaim() {
-	for _, q := range m.port.rx {
-		if q.c.memif != nil {
-			C.dp_memif_reclaim_rx(m.c, q.c)
-		}
-	}
-	for _, q := range m.port.tx {
-		if q.c.memif != nil {
-			C.dp_memif_reclaim_tx(m.c, q.c)
-		}
-	}
-}
-
-// Repair puts back what the driver breaks in connecting or disconnecting a zero-copy
-// client. Call it soon after either.
-func (m *Memif) Repair() error {
-	if !m.zeroCopy {
-		return nil
-	}
-	return restoreMemoryFiles()
-}
 
 // State reads the connection.
 func (m *Memif) State() MemifState {
@@ -190,7 +151,6 @@ func (m *Memif) free(p *Port) {
 	if m == nil {
 		return
 	}
-	m.reclaim()
 	C.dp_memif_free(m.c)
 	m.c = nil
 }

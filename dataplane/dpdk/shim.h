@@ -36,7 +36,6 @@ struct dp_rxq {
 	struct dp_ring *ring;
 	uint8_t skip, skipped; /* tap: polls to leave out, and left out */
 	bool csum;          /* trust the driver's checksum verdicts */
-	uint16_t posted;    /* zero-copy memif: ring head after the last burst */
 	bool armed;         /* memif: the peer was asked to signal */
 	/* Counters of this queue, read by anybody. */
 	uint64_t packets, bytes;
@@ -53,7 +52,6 @@ struct dp_txq {
 	struct dp_memif *memif;
 	struct dp_ring *ring;
 	uint32_t max_len;   /* longest frame that may be given to the driver */
-	uint16_t posted;
 	uint64_t packets, bytes;
 	uint64_t oversize;  /* frames longer than that */
 	uint64_t chained;   /* frames of several segments */
@@ -82,7 +80,6 @@ int dp_log_open(void);
 void dp_log_stderr(uint32_t level);
 uint32_t dp_log_read(uint64_t *pos, char *to, uint32_t n);
 
-uint32_t dp_memory_fds(int *fds, uint32_t n);
 
 /* ethdev.c */
 struct dp_inside {
@@ -107,9 +104,9 @@ struct dp_memif_state {
 	char remote_name[64], remote_if[64], local_reason[96], remote_reason[96];
 };
 
-struct dp_memif *dp_memif_new(const char *name, uint32_t id, bool server, bool zero_copy,
-			      const char *path, uint32_t log2_ring, uint32_t buffer_size,
-			      uint32_t nrx, uint32_t ntx);
+struct dp_memif *dp_memif_new(const char *name, uint32_t id, bool server, const char *path,
+			      uint32_t log2_ring, uint32_t buffer_size, uint32_t nrx,
+			      uint32_t ntx);
 void dp_memif_free(struct dp_memif *m);
 void dp_memif_guard_rx(struct dp_memif *m, struct dp_rxq *q, uint32_t index);
 void dp_memif_guard_tx(struct dp_memif *m, struct dp_txq *q, uint32_t index);
@@ -118,8 +115,6 @@ void dp_memif_refuse(struct dp_memif *m);
 void dp_memif_hangup(struct dp_memif *m);
 bool dp_memif_idle(struct dp_memif *m);
 void dp_memif_state(struct dp_memif *m, struct dp_memif_state *s);
-uint32_t dp_memif_reclaim_rx(struct dp_memif *m, struct dp_rxq *q);
-uint32_t dp_memif_reclaim_tx(struct dp_memif *m, struct dp_txq *q);
 int dp_memif_wake_fd(struct dp_memif *m, struct dp_rxq *q);
 bool dp_memif_arm(uintptr_t q);
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"vpphost/dataplane/device"
 	"vpphost/dataplane/dpdk"
 	"vpphost/dataplane/mem"
 	"vpphost/dataplane/pkt"
@@ -32,12 +33,8 @@ func BenchmarkThroughput(b *testing.B) {
 	}
 	sides := []side{
 		{"slave-to-master", Options{Master: true}, Options{}, pkt.DefaultRoom, []int{64, 1514}},
-		{"zc-slave-to-master", Options{Master: true}, Options{ZeroCopy: true}, pkt.DefaultRoom, []int{64, 1514}},
 		{"master-to-slave", Options{}, Options{Master: true}, pkt.DefaultRoom, []int{64, 1514}},
-		{"master-to-zc-slave", Options{ZeroCopy: true}, Options{Master: true}, pkt.DefaultRoom, []int{64, 1514}},
 		{"slave-to-master", Options{Master: true}, Options{}, jumbo, []int{9014}},
-		{"zc-slave-to-master", Options{Master: true}, Options{ZeroCopy: true}, jumbo, []int{9014}},
-		{"master-to-zc-slave", Options{ZeroCopy: true}, Options{Master: true}, jumbo, []int{9014}},
 	}
 	rings := []int{1024}
 	if os.Getenv("MEMIF_BENCH_RINGS") != "" {
@@ -88,7 +85,7 @@ func throughput(b *testing.B, rx, tx Options, room, size int, touch bool) {
 	defer unpin()
 	dpdk.ThreadStart()
 	defer dpdk.ThreadStop()
-	h, err := newHost([]*Device{d}, pool)
+	h, err := newHost([]device.Device{d}, pool)
 	if err != nil {
 		b.Fatal(err)
 	}

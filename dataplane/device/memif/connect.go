@@ -36,7 +36,6 @@ func (d *Device) keep(quit <-chan struct{}, done chan<- struct{}) {
 				hung = d.hangBells()
 			}
 		}
-		_ = d.guard.Repair()
 		select {
 		case <-quit:
 			return

@@ -12,18 +12,32 @@
 //	memif.go     the device
 //	connect.go   the goroutine that keeps it connected, and wakes the worker
 //
-// The driver's faults, and what is done about them, are in dataplane/dpdk/memif.c and
-// here:
-//   - A frame that spans two descriptors corrupts later ones. None is ever sent: a
-//     frame is at most the connection's buffer size, longer ones are dropped and
-//     counted ("tx frame too long"). Choose BufferSize for the MTU on the slave side;
-//     the master uses what the slave offers.
+// DPDK's driver makes the connection; frames are moved by dataplane/dpdk/memif.c, which
+// says why. What else is to know of the driver:
+//   - One frame is one descriptor: a frame is at most the connection's buffer size,
+//     longer ones are dropped and counted ("tx frame too long"). The slave chooses the
+//     size, so choose BufferSize for the MTU there. Frames that the peer has spread over
+//     several descriptors are received whole.
 //   - A peer that dies takes the shared memory with it while a worker copies. Bursts
 //     and disconnects exclude each other.
-//   - A zero-copy slave loses the buffers that its peer holds when it disconnects. They
-//     are freed before the next connection.
 //   - A closed listener stays in EAL's interrupt thread. Its descriptor is given
 //     something else to look at; one descriptor is lost each time a socket is deleted.
-//   - A peer is trusted: a hostile one could name memory regions that do not exist and
-//     crash this process, and with zero copy it may write to all packet buffers.
+//   - What a peer writes to shared memory is checked. What it says on the socket is not:
+//     the driver believes it, so let only friends connect (file permissions, Secret).
+//   - Frames are copied on both sides. Zero copy, VPP's default for slaves, is left to
+//     the peer: with DPDK's driver it was slower (see memif.c).
+//
+// # Measured
+//
+// go test -bench Throughput, two processes on the two cores of an AMD EPYC (Zen 4)
+// machine shared with other work, no huge pages, ring 1024, bursts of 32 out and up to
+// 256 in; medians of time per packet. Cores far apart (a cache line takes 180 ns):
+//
+//	bytes   send   receive   one way, payload written and read
+//	   64    39 ns    40 ns   13 Mpps
+//	 1514   172 ns   102 ns    3.4 Mpps = 41 Gb/s
+//	 9014   500 ns   340 ns    0.95 Mpps = 68 Gb/s
+//
+// DPDK's own bursts needed 280 and 160 ns for 1514 bytes and moved 2.4 Mpps. Ring sizes
+// from 256 to 4096 make no difference that could be told from noise.
 package memif

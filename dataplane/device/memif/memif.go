@@ -32,12 +32,9 @@ type Options struct {
 	// BufferSize is the largest frame of the connection in bytes, chosen by the slave;
 	// 0 is what fits a packet buffer (2048 with default buffers, as in VPP).
 	BufferSize int
-	// ZeroCopy lets the peer read and write the packet buffers of a slave directly. A
-	// master's wish is ignored.
-	ZeroCopy bool
-	Secret   string  // both sides must have the same, up to 23 bytes
-	MAC      [6]byte // random when all zero
-	RxQ, TxQ int     // queues, 1 when 0
+	Secret     string  // both sides must have the same, up to 23 bytes
+	MAC        [6]byte // random when all zero
+	RxQ, TxQ   int     // queues, 1 when 0
 }
 
 // Device is one memif interface. It is a device.Device.
@@ -89,9 +86,6 @@ func (o *Options) complete(pool *dpdk.Pool) error {
 	if len(o.Secret) > maxSecret || strings.ContainsAny(o.Secret, ",[]\"'\\=") {
 		return fmt.Errorf("memif: the secret must have at most %d bytes and none of ,[]\"'\\=", maxSecret)
 	}
-	if o.Master {
-		o.ZeroCopy = false
-	}
 	return nil
 }
 
@@ -103,9 +97,6 @@ func (o *Options) args() string {
 		"socket=" + o.SocketPath, "socket-abstract=no",
 		fmt.Sprintf("bsize=%d", o.BufferSize),
 		fmt.Sprintf("rsize=%d", bits.TrailingZeros(uint(o.RingSize))),
-	}
-	if o.ZeroCopy {
-		a = append(a, "zero-copy=yes")
 	}
 	if o.Secret != "" {
 		a = append(a, "secret="+o.Secret)
@@ -144,14 +135,11 @@ func open(o Options, pool *dpdk.Pool, s *socket) (*Device, error) {
 	if o.Master && s.fd < 0 {
 		s.fd = listenerFD(o.SocketPath)
 	}
-	frame := pool.Room() - pkt.Headroom
-	if !o.ZeroCopy {
-		frame = min(frame, o.BufferSize)
-	}
+	frame := min(pool.Room()-pkt.Headroom, o.BufferSize)
 	d := &Device{o: o, socket: s}
 	d.Device, err = vdev.New(port, dpdk.PortConfig{RxQ: o.RxQ, TxQ: o.TxQ, Pool: pool, MaxFrame: frame})
 	if err == nil {
-		d.guard, err = port.Memif(dpdk.MemifConfig{ID: o.ID, Server: o.Master, ZeroCopy: o.ZeroCopy,
+		d.guard, err = port.Memif(dpdk.MemifConfig{ID: o.ID, Server: o.Master,
 			Path: o.SocketPath, Log2Ring: bits.TrailingZeros(uint(o.RingSize)), BufferSize: o.BufferSize})
 	}
 	for err == nil && len(d.bells) < o.RxQ {
@@ -257,7 +245,6 @@ func (d *Device) Details() []device.Detail {
 		{Name: "remote-interface", Value: s.RemoteIf},
 		{Name: "ring-size", Value: d.o.RingSize},
 		{Name: "buffer-size", Value: d.o.BufferSize},
-		{Name: "zero-copy", Value: d.o.ZeroCopy},
 		{Name: "num-s2m-rings", Value: s.C2S},
 		{Name: "num-m2s-rings", Value: s.S2C},
 		{Name: "num-regions", Value: s.Regions},

@@ -20,22 +20,24 @@ func TestFramesArriveIntact(t *testing.T) {
 	for _, tc := range []struct {
 		name         string
 		ours, theirs Options
+		stock        string
 	}{
-		{"master", Options{Master: true, ID: 7}, Options{ID: 7}},
-		{"slave", Options{}, Options{Master: true}},
-		{"slave zero copy", Options{ZeroCopy: true}, Options{Master: true}},
-		{"master of zero copy", Options{Master: true}, Options{ZeroCopy: true}},
-		{"ring of 16384, secret", Options{Secret: "hush", RingSize: 16384, BufferSize: 9014}, Options{Master: true, Secret: "hush"}},
-		{"4 queues", Options{Master: true, RxQ: 4, TxQ: 2}, Options{RxQ: 2, TxQ: 4, ZeroCopy: true}},
+		{"master", Options{Master: true, ID: 7}, Options{ID: 7}, ""},
+		{"slave", Options{}, Options{Master: true}, ""},
+		{"stock slave", Options{Master: true}, Options{}, "zero-copy=no"},
+		{"stock zero-copy slave", Options{Master: true}, Options{}, "zero-copy=yes"},
+		{"stock master", Options{}, Options{Master: true}, "zero-copy=no"},
+		{"ring of 16384, secret", Options{Secret: "hush", RingSize: 16384, BufferSize: 9014}, Options{Master: true, Secret: "hush"}, ""},
+		{"4 queues", Options{Master: true, RxQ: 4, TxQ: 2}, Options{RxQ: 2, TxQ: 4}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			pool := newPool(t, jumbo)
 			path := socketPath(t)
 			tc.ours.SocketPath, tc.theirs.SocketPath = path, path
 			d := open1(t, tc.ours, pool)
-			c := peer{Mode: "echo", Devices: []Options{tc.theirs}, Room: jumbo, CPU: -1}.start(t)
+			c := peer{Mode: "echo", Devices: []Options{tc.theirs}, Stock: tc.stock, Room: jumbo, CPU: -1}.start(t)
 			within(t, 10*time.Second, "link up", func() bool { return d.Link().Up })
-			h, err := newHost([]*Device{d}, pool)
+			h, err := newHost([]device.Device{d}, pool)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -81,8 +83,9 @@ func TestFramesArriveIntact(t *testing.T) {
 			if !s.Connected || s.RemoteName == "" || s.RemoteIf == "" || s.BufferSize == 0 {
 				t.Errorf("state %+v", s)
 			}
-			if want := "bad 0 lost 0"; c.end() != want {
-				t.Error("the peer lost buffers or saw bad frames")
+			// DPDK's own zero copy loses the buffers that were lent when it ends.
+			if l := c.end(); l != "bad 0 lost 0" && !strings.Contains(tc.stock, "yes") {
+				t.Errorf("the peer says: %s", l)
 			}
 			within(t, 5*time.Second, "link down", func() bool { return !d.Link().Up })
 			h.close()
@@ -98,9 +101,7 @@ func TestPeerKilled(t *testing.T) {
 		ours, theirs Options
 	}{
 		{"slave dies", Options{Master: true}, Options{}},
-		{"zero-copy slave dies", Options{Master: true}, Options{ZeroCopy: true}},
 		{"master dies", Options{}, Options{Master: true}},
-		{"master of zero copy dies", Options{ZeroCopy: true}, Options{Master: true}},
 		{"master dies, 2 queues", Options{RxQ: 2, TxQ: 2}, Options{Master: true, RxQ: 2, TxQ: 2}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -110,7 +111,7 @@ func TestPeerKilled(t *testing.T) {
 			d := open1(t, tc.ours, pool)
 			stop, done := make(chan bool), make(chan *host)
 			var h *host
-			h, err := newHost([]*Device{d}, pool)
+			h, err := newHost([]device.Device{d}, pool)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,12 +123,13 @@ func TestPeerKilled(t *testing.T) {
 						return
 					default:
 					}
-					h.flood(0)
-					h.sink()
+					if h.flood(0); h.sink() == 0 {
+						time.Sleep(20 * time.Microsecond)
+					}
 				}
 			}()
 			var last uint64
-			for round := range 8 {
+			for round := range 5 {
 				begin := time.Now()
 				c := peer{Mode: "flood", Devices: []Options{tc.theirs}, Room: jumbo, CPU: -1}.start(t)
 				started := time.Since(begin)
@@ -150,6 +152,40 @@ func TestPeerKilled(t *testing.T) {
 			if h.bad != 0 {
 				t.Errorf("%d bad frames", h.bad)
 			}
+			h.close()
+		})
+	}
+}
+
+// TestScribbler: a peer that writes nonsense to the shared memory harms nobody else.
+func TestScribbler(t *testing.T) {
+	for _, master := range []bool{true, false} {
+		t.Run(role(master), func(t *testing.T) {
+			pool := newPool(t, jumbo)
+			path := socketPath(t)
+			d := open1(t, Options{Master: master, SocketPath: path}, pool)
+			h, err := newHost([]device.Device{d}, pool)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				c := peer{Mode: "scribble", Size: 500, Devices: []Options{{Master: !master, SocketPath: path}}, Room: jumbo, CPU: -1}.start(t)
+				within(t, 10*time.Second, "link up", func() bool { return d.Link().Up })
+				for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
+					h.flood(500)
+					h.sink()
+				}
+				c.kill()
+				within(t, 5*time.Second, "link down", func() bool { return !d.Link().Up })
+			}
+			// A decent peer finds everything in order.
+			h.bad, h.received = 0, 0
+			c := peer{Mode: "flood", Size: 500, Devices: []Options{{Master: !master, SocketPath: path}}, Room: jumbo, CPU: -1}.start(t)
+			within(t, 20*time.Second, "frames", func() bool { h.flood(500); h.sink(); return h.received > 500 })
+			if h.bad != 0 {
+				t.Errorf("%d bad frames", h.bad)
+			}
+			c.end()
 			h.close()
 		})
 	}
@@ -206,7 +242,7 @@ func TestOneSocketSeveralDevices(t *testing.T) {
 	within(t, 10*time.Second, "both up", func() bool { return a.Link().Up && b.Link().Up })
 	ping := func(d *Device, what string) {
 		t.Helper()
-		h, err := newHost([]*Device{d}, pool)
+		h, err := newHost([]device.Device{d}, pool)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,7 +305,7 @@ func TestFrameLongerThanBuffers(t *testing.T) {
 	d := open1(t, Options{Master: true, SocketPath: path}, pool)
 	c := peer{Mode: "echo", Devices: []Options{{SocketPath: path, BufferSize: 2048}}, Room: jumbo, CPU: -1}.start(t)
 	within(t, 10*time.Second, "link up", func() bool { return d.Link().Up })
-	h, err := newHost([]*Device{d}, pool)
+	h, err := newHost([]device.Device{d}, pool)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +352,7 @@ func TestLongFrameIntoSmallBuffers(t *testing.T) {
 	pool := newPool(t, pkt.DefaultRoom)
 	d := open1(t, Options{Master: true, SocketPath: path}, pool)
 	c := peer{Mode: "flood", Devices: []Options{{SocketPath: path, BufferSize: 9216}}, Room: jumbo, CPU: -1}.start(t)
-	h, err := newHost([]*Device{d}, pool)
+	h, err := newHost([]device.Device{d}, pool)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +378,7 @@ func TestHotplugWhilePolling(t *testing.T) {
 	d := open1(t, Options{Master: true, SocketPath: path}, pool)
 	c := peer{Mode: "flood", Size: 1000, Devices: []Options{{SocketPath: path}}, Room: pkt.DefaultRoom, CPU: -1}.start(t)
 	within(t, 10*time.Second, "link up", func() bool { return d.Link().Up })
-	h, err := newHost([]*Device{d}, pool)
+	h, err := newHost([]device.Device{d}, pool)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -362,7 +398,7 @@ func TestHotplugWhilePolling(t *testing.T) {
 	time.Sleep(2 * keepEvery) // for the bell of the first device to be hung
 	fds := countFDs(t)
 	for i := range 50 {
-		e, err := Open(Options{Master: i%2 == 0, SocketPath: other, ZeroCopy: i%4 == 1}, pool)
+		e, err := Open(Options{Master: i%2 == 0, SocketPath: other}, pool)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -405,7 +441,7 @@ func TestBell(t *testing.T) {
 			const every = 5 * time.Millisecond
 			c := peer{Mode: "drip", Size: 100, Every: every,
 				Devices: []Options{{Master: !master, SocketPath: path}}, Room: pkt.DefaultRoom, CPU: -1}.start(t)
-			h, err := newHost([]*Device{d}, pool)
+			h, err := newHost([]device.Device{d}, pool)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -455,13 +491,13 @@ func TestBell(t *testing.T) {
 
 func TestStopAndStart(t *testing.T) {
 	pool := newPool(t, pkt.DefaultRoom)
-	for _, o := range []Options{{Master: true}, {ZeroCopy: true}} {
+	for _, o := range []Options{{Master: true}, {}} {
 		path := socketPath(t)
 		other := Options{Master: !o.Master, SocketPath: path}
 		o.SocketPath = path
 		d := open1(t, o, pool)
 		c := peer{Mode: "flood", Size: 1500, Devices: []Options{other}, Room: pkt.DefaultRoom, CPU: -1}.start(t)
-		h, err := newHost([]*Device{d}, pool)
+		h, err := newHost([]device.Device{d}, pool)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -523,7 +559,7 @@ func TestInfo(t *testing.T) {
 	path := socketPath(t)
 	pool := newPool(t, pkt.DefaultRoom)
 	mac := [6]byte{2, 0xfe, 1, 2, 3, 4}
-	d := open1(t, Options{SocketPath: path, MAC: mac, ZeroCopy: true}, pool)
+	d := open1(t, Options{SocketPath: path, MAC: mac}, pool)
 	i := d.Info()
 	if i.MAC != mac || i.Driver != "net_memif" || i.MaxMTU != 2048-14 || i.RxQ != 1 || i.TxQ != 1 || i.TxCsum || i.TSO || i.RxCsum {
 		t.Errorf("info %+v", i)
@@ -531,7 +567,7 @@ func TestInfo(t *testing.T) {
 	if err := d.SetMAC(mac); !errors.Is(err, device.ErrUnsupported) {
 		t.Errorf("SetMAC: %v", err)
 	}
-	want := map[string]any{"role": "slave", "connected": false, "zero-copy": true, "ring-size": 1024, "buffer-size": 2048, "socket": path, "id": uint32(0)}
+	want := map[string]any{"role": "slave", "connected": false, "ring-size": 1024, "buffer-size": 2048, "socket": path, "id": uint32(0)}
 	for _, x := range d.Details() {
 		if v, ok := want[x.Name]; ok && v != x.Value {
 			t.Errorf("%s is %v, want %v", x.Name, x.Value, v)
@@ -553,7 +589,7 @@ func TestNoAllocation(t *testing.T) {
 	d := open1(t, Options{SocketPath: path}, pool)
 	c := peer{Mode: "echo", Devices: []Options{{Master: true, SocketPath: path}}, Room: pkt.DefaultRoom, CPU: -1}.start(t)
 	within(t, 10*time.Second, "link up", func() bool { return d.Link().Up })
-	h, err := newHost([]*Device{d}, pool)
+	h, err := newHost([]device.Device{d}, pool)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc64"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,10 +16,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"vpphost/dataplane/device"
+	"vpphost/dataplane/device/vdev"
 	"vpphost/dataplane/dpdk"
 	"vpphost/dataplane/mem"
 	"vpphost/dataplane/pkt"
@@ -26,10 +29,11 @@ import (
 
 // peer describes what another process, started from this test binary, does.
 type peer struct {
-	Mode    string // echo, flood, sink, drip, hold
+	Mode    string // echo, flood, sink, drip, scribble, hold
 	Devices []Options
-	Room    int // of packet buffers
-	Size    int // of frames that flood and drip send, 0 for all sizes
+	Stock   string // not empty: DPDK's own data path, with these arguments besides
+	Room    int    // of packet buffers
+	Size    int    // of frames that flood and drip send, 0 for all sizes
 	Every   time.Duration
 	CPU     int // -1 for any
 }
@@ -123,9 +127,9 @@ func (p peer) run() error {
 	if err != nil {
 		return err
 	}
-	var devs []*Device
+	var devs []device.Device
 	for _, o := range p.Devices {
-		d, err := Open(o, pool)
+		d, err := p.open(o, pool)
 		if err != nil {
 			return err
 		}
@@ -158,8 +162,9 @@ func (p peer) run() error {
 		}
 	case "flood":
 		for !stop.Load() {
-			h.flood(p.Size)
-			h.sink()
+			if h.flood(p.Size); h.sink() == 0 {
+				time.Sleep(20 * time.Microsecond)
+			}
 		}
 	case "sink":
 		for !stop.Load() {
@@ -175,6 +180,13 @@ func (p peer) run() error {
 			h.sink()
 		}
 		fmt.Println(h.bench(p.Size, p.Mode == "bench touch", &stop))
+	case "scribble":
+		for !stop.Load() {
+			h.flood(p.Size)
+			h.sink()
+			scribble()
+			time.Sleep(100 * time.Microsecond)
+		}
 	case "hold":
 		for !stop.Load() {
 			time.Sleep(time.Millisecond)
@@ -189,6 +201,33 @@ func (p peer) run() error {
 	total, avail := pool.Usage()
 	fmt.Printf("bad %d lost %d\n", h.bad, total-avail)
 	return nil
+}
+
+// open makes a device of ours, or one of DPDK's driver as it is.
+func (p peer) open(o Options, pool *dpdk.Pool) (device.Device, error) {
+	if p.Stock == "" {
+		return Open(o, pool)
+	}
+	if err := o.complete(pool); err != nil {
+		return nil, err
+	}
+	return vdev.Open(vdev.Options{Name: "net_memif_stock", Args: o.args() + "," + p.Stock}, pool)
+}
+
+// scribble writes garbage over the rings that this process shares with its peer.
+func scribble() {
+	maps, _ := os.ReadFile("/proc/self/maps")
+	for l := range strings.Lines(string(maps)) {
+		var from, to uintptr
+		if strings.Contains(l, "memif_region_0") {
+			if n, _ := fmt.Sscanf(l, "%x-%x", &from, &to); n == 2 {
+				words := unsafe.Slice((*uint32)(*(*unsafe.Pointer)(unsafe.Pointer(&from))), 2*(128+1024*16)/4)
+				for range 2000 {
+					words[rand.IntN(len(words))] = rand.Uint32() >> rand.IntN(32)
+				}
+			}
+		}
+	}
 }
 
 func pin(cpu int) {
@@ -217,7 +256,7 @@ type host struct {
 	bad      uint64
 }
 
-func newHost(devs []*Device, pool *dpdk.Pool) (*host, error) {
+func newHost(devs []device.Device, pool *dpdk.Pool) (*host, error) {
 	c, err := pkt.NewCache(pool)
 	if err != nil {
 		return nil, err

@@ -197,14 +197,12 @@ func (s *shard) inTimeWait(i uint32, b *pkt.Buf, t *tuple, hash uint32) {
 	case seg.flags&hdr.ACK == 0:
 		s.count(inDispatch)
 		return
-	case seg.flags&hdr.FIN != 0:
-		// "Restart the 2 MSL time-wait timeout."
-		if !(ts && int32(seg.opt.tsVal-x.tsRecent) < 0) {
-			s.waits.remove(x)
-			s.startWait(j, x, now)
-		}
-		// Our ACK was lost. The peer's timer paces its FINs: there is no rate to limit,
+	case seg.flags&hdr.FIN != 0 && seg.end() == x.rcvNxt && !(ts && int32(seg.opt.tsVal-x.tsRecent) < 0):
+		// The FIN that we have taken, again: our ACK was lost. "Restart the 2 MSL
+		// time-wait timeout." The peer's timer paces its FINs: there is no rate to limit,
 		// and a thousand peers that close at once all need their answer.
+		s.waits.remove(x)
+		s.startWait(j, x, now)
 		s.ackWait(x, now)
 		return
 	case seg.length() == 0 && seg.seq == x.rcvNxt:

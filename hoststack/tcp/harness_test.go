@@ -101,8 +101,8 @@ type host struct {
 	mtu    uint16
 	room   int
 	noPath bool
+	iface  uint32              // that packets arrive on
 	more   map[netip.Addr]bool // further addresses
-	tx     worker.NodeFunc
 
 	store    *fifo.Store
 	sessions []*sess
@@ -129,7 +129,6 @@ type sess struct {
 	err        error // of Connected
 	wantTx     bool
 	paced      int64
-	opaque     uint32
 	closeAfter bool // close when all is written
 	delivered  int
 	calls      int
@@ -248,7 +247,7 @@ func (h *host) FindPath(w *worker.Worker, dst *hdr.Addr, iface uint32, p *ip.Pat
 	if h.noPath {
 		return ip.ErrNoRoute
 	}
-	*p = ip.Path{Adj: 1, MTU: h.mtu}
+	*p = ip.Path{Adj: 1, MTU: h.mtu, Iface: iface}
 	return nil
 }
 func (h *host) Source(w *worker.Worker, p *ip.Path, dst *hdr.Addr) (hdr.Addr, error) {
@@ -298,7 +297,7 @@ func (h *host) load(f frame) *pkt.Buf {
 	}
 	copy(b.Append(len(f.data)), f.data)
 	d := b.Data()
-	b.L3, b.Proto, b.Flags = 0, hdr.ProtoTCP, 0
+	b.L3, b.Proto, b.Flags, b.Iface = 0, hdr.ProtoTCP, 0, h.iface
 	if d[0]>>4 == 4 {
 		p := hdr.IP4(d)
 		if !p.Valid() || !p.GoodChecksum() || p.Proto() != hdr.ProtoTCP || p.Dst().Netip() != h.addr {
@@ -362,15 +361,12 @@ type world struct {
 type option func(*setup)
 
 type setup struct {
-	cfg    Config
-	mtu    uint16
-	size   uint32
-	delay  int64
-	v6     bool
-	tick   int64
-	seed   uint64
-	loss   float64
-	tuneAB func(*wire)
+	cfg   Config
+	mtu   uint16
+	size  uint32
+	delay int64
+	v6    bool
+	tick  int64
 }
 
 func newWorld(t testing.TB, opts ...option) *world {

@@ -43,21 +43,23 @@ func (k flowKey) String() string {
 
 // stream is one direction of one connection, as seen on the wire.
 type stream struct {
-	syn     bool
-	iss     hdr.Seq
-	end     hdr.Seq // highest sequence number sent, + 1
-	ack     hdr.Seq // latest acknowledgment sent
-	acked   bool    // ack is set
-	edge    hdr.Seq // right edge of the window ever advertised
-	scale   uint8   // of its window
-	scaled  bool    // its SYN had a window scale
-	mss     int     // it is ready to receive
-	fin     bool
-	finSeq  hdr.Seq
-	ts      uint32
-	hasTS   bool
-	sackOK  bool
-	segment uint64
+	iss    hdr.Seq
+	end    hdr.Seq // highest sequence number sent, + 1
+	ack    hdr.Seq // latest acknowledgment sent
+	acked  bool    // ack is set
+	edge   hdr.Seq // right edge of the window ever advertised
+	scale  uint8   // of its window
+	scaled bool    // its SYN had a window scale
+	mss    int     // it is ready to receive
+	fin    bool
+	finSeq hdr.Seq
+	ts     uint32
+	hasTS  bool
+	sackOK bool
+	// stale: the other side has begun a new connection, which this side does not know
+	// of: it is in TIME-WAIT, and the SYN was an old one. What it says of the other
+	// side's numbers is about those of before.
+	stale bool
 }
 
 // Watch has the checker look at both directions of a wire, before the wire does anything
@@ -156,18 +158,25 @@ func (c *Checker) segment(f sim.Frame, k flowKey, tcp hdr.TCP) {
 			c.fail(f, "%v: SYN with flags %v", k, flags)
 		}
 		if me == nil || seq != me.iss { // a new connection, or a new incarnation
-			me = &stream{syn: true, iss: seq, end: seq, edge: seq}
+			old := me != nil
+			me = &stream{iss: seq, end: seq, edge: seq}
 			c.flows[k] = me
-			if flags&hdr.ACK == 0 && other != nil {
+			switch {
+			case other == nil:
+			case flags&hdr.ACK == 0:
 				delete(c.flows, k.reverse())
 				other = nil
+			case old:
+				other.stale = true
 			}
 		}
 	}
 	if me == nil || flags&hdr.RST != 0 {
 		return // a reset of what is not there carries the numbers of the other side
 	}
-	me.segment++
+	if me.stale {
+		return
+	}
 	c.options(f, k, me, tcp)
 
 	// RFC 9293 section 3.8.4: data within what the other side has ever offered; a

@@ -47,35 +47,6 @@ func TestTransfer(t *testing.T) {
 	}
 }
 
-// Several seeds of the worst wire, several sessions at once.
-func TestTransferSeeds(t *testing.T) {
-	seeds := uint64(12)
-	if testing.Short() {
-		seeds = 2
-	}
-	for seed := range seeds {
-		l := impairments[len(impairments)-1].link
-		r := rng(seed)
-		l.Delay, l.Rate, l.Queue = int64(r.IntN(20))*ms, 1e6*uint64(1+r.IntN(1000)), 16+r.IntN(500)
-		p := newPair(t, setup{seed: seed, links: both(l), v6: seed&1 != 0})
-		p.server.Serve = func() Plan { return Plan{Echo: true} }
-		const n = 4
-		size := func(i int) uint64 { return uint64(1+i*i*i) * 10000 }
-		p.open(n, func(i int) Plan { return Plan{Send: size(i), Finish: HalfCloseFirst} })
-		p.finish(n, 3000*sec)
-		var want, got uint64
-		for i, e := range p.client.Ends {
-			want, got = want+size(i), got+e.Received
-		}
-		if got != want {
-			t.Errorf("seed %d: %d bytes came back, want %d", seed, got, want)
-		}
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
-	}
-}
-
 // The same seed does the same: to the nanosecond.
 func TestDeterministic(t *testing.T) {
 	run := func(seed uint64) (int64, uint64) {

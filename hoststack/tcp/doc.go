@@ -30,8 +30,10 @@
 //	dispatch, input      what a segment means: RFC 9293 section 3.10.7, step by step
 //	established          the fast path for segments in order
 //	listen, open, isn    LISTEN, SYN_SENT, SYN_RCVD; RFC 6528
+//	sources, handoff     source addresses by turns; flows that arrive at another worker
 //	ack, rto             the ACK field; round-trip time and timeout, RFC 6298, RFC 7323
-//	sack, recovery       loss recovery: RFC 6675, RFC 6582, RFC 6937, RFC 3042
+//	sack, recovery       loss recovery: RFC 6675, RFC 6582, RFC 6937, RFC 3042, RFC 3522
+//	relost               retransmissions that were lost themselves
 //	receive, reassembly  text, islands beyond gaps, delayed ACKs; RFC 5681, RFC 2018
 //	send, pacing         what may be sent now: windows, SWS avoidance, probes, pacing
 //	transmit, header     how it is sent
@@ -49,6 +51,6 @@
 // CLOSE_WAIT has no limit before the application closes.
 //
 // Not done: ECN, RACK-TLP, Fast Open, SYN cookies, keepalive, user timeout, sending of
-// D-SACK, undo of spurious recoveries, segmentation offload. Keepalive would be one
+// D-SACK, undo of spurious fast recoveries, segmentation offload. Keepalive would be one
 // more deadline beside stateAt (see Conn.nextDeadline and machine.expire).
 package tcp

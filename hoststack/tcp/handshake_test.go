@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 
 	"vpphost/dataplane/hdr"
@@ -367,5 +368,20 @@ func TestStaleConn(t *testing.T) {
 	p.state(n, Established)
 	if p.h.tcp.Info(p.h.w, old, &transport.Info{}) || !p.h.tcp.Info(p.h.w, n.conn, &transport.Info{}) {
 		t.Error("Info follows a stale name")
+	}
+}
+
+// TestLinkLocalPeer: answers to a link-local address leave by the interface of the SYN.
+func TestLinkLocalPeer(t *testing.T) {
+	x := newWorld(t, func(o *setup) { o.v6 = true })
+	x.a.addr = netip.MustParseAddr("fe80::1")
+	if err := x.b.tcp.StartListen(x.b.ep(80), 5); err != nil {
+		t.Fatal(err)
+	}
+	x.b.iface = 7
+	a := x.connect(80)
+	x.until(5e9, "handshake", func() bool { return a.open && len(x.b.sessions) > 0 })
+	if c := x.b.sessions[0].c(); c.path.Iface != 7 {
+		t.Errorf("leaves by interface %d", c.path.Iface)
 	}
 }

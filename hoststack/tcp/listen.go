@@ -68,7 +68,7 @@ func (s *shard) passive(t *tuple, hash, slot uint32, after uint32) {
 		return
 	}
 	now, seg := s.w.Now(), &s.seg
-	if s.t.net.FindPath(s.w, &c.remote, 0, &c.path) != nil {
+	if s.t.net.FindPath(s.w, &c.remote, t.iface, &c.path) != nil {
 		s.count(inLookup)
 		s.unlink(i, c)
 		s.free(i, c)

@@ -115,6 +115,9 @@ func (s *shard) input(bufs []*pkt.Buf) {
 type tuple struct {
 	local, remote hdr.Addr
 	lport, rport  uint16
+	// iface is the interface that answers must leave by, 0 for any: that of arrival
+	// when the remote address means something on one link only (RFC 4007).
+	iface uint32
 }
 
 // is tells whether c is the connection between these ends.
@@ -155,6 +158,9 @@ func (s *shard) flowRun(bufs []*pkt.Buf) (n int) {
 			}
 		}
 		t.remote, t.local = hdr.Addr6(h3[8:24]), hdr.Addr6(h3[24:40])
+		if t.remote[0] == 0xfe && t.remote[1]&0xc0 == 0x80 {
+			t.iface = b.Iface
+		}
 	}
 	t.rport, t.lport = binary.BigEndian.Uint16(h4[0:]), binary.BigEndian.Uint16(h4[2:])
 	hash := s.t.hasher.Hash(&t.local, &t.remote, t.lport, t.rport)
@@ -406,7 +412,7 @@ func (s *shard) queue(i uint32, c *Conn) {
 // one that the wheel knows is left to be found when that fires.
 func (s *shard) arm(i uint32, c *Conn, now int64) {
 	d := c.nextDeadline()
-	if d == 0 || c.timer != 0 && !d.before(c.armedAt) {
+	if d == 0 || c.state == Closed || c.timer != 0 && !d.before(c.armedAt) {
 		return
 	}
 	if s.w.Wheel.Arm(&c.timer, d.ns(now), s.timers.User(uint64(i))) {
@@ -424,6 +430,9 @@ func (s *shard) fired(v uint64) {
 	i := uint32(v)
 	c := s.conns.At(i)
 	c.timer = 0
+	if c.state == Closed {
+		return
+	}
 	s.begin(c)
 	s.expire(c, now)
 	s.settle(i, c, now)

@@ -203,7 +203,7 @@ func (s *shard) inTimeWait(i uint32, b *pkt.Buf, t *tuple, hash uint32) {
 		// and a thousand peers that close at once all need their answer.
 		s.waits.remove(x)
 		s.startWait(j, x, now)
-		s.ackWait(x, now)
+		s.ackWait(x, t.iface, now)
 		return
 	case seg.length() == 0 && seg.seq == x.rcvNxt:
 		return // acceptable, and there is nothing in it
@@ -212,13 +212,13 @@ func (s *shard) inTimeWait(i uint32, b *pkt.Buf, t *tuple, hash uint32) {
 		s.snt[outUnchallenged]++
 		return
 	}
-	s.ackWait(x, now)
+	s.ackWait(x, t.iface, now)
 }
 
 // ackWait acknowledges for a waiter.
-func (s *shard) ackWait(x *waiter, now int64) {
+func (s *shard) ackWait(x *waiter, iface uint32, now int64) {
 	var p ip.Path
-	if s.t.net.FindPath(s.w, &x.remote, 0, &p) != nil {
+	if s.t.net.FindPath(s.w, &x.remote, iface, &p) != nil {
 		return
 	}
 	c := Conn{local: x.local, remote: x.remote, lport: x.lport, rport: x.rport, path: p,

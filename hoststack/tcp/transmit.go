@@ -51,14 +51,15 @@ func (s *shard) transmit(i uint32, c *Conn, budget int) transport.Sent {
 	return r
 }
 
-// estimate is how many segments the next send cannot exceed.
+// estimate is how many buffers the next send needs at most. Should it need more, because
+// it fills many small holes, it says Again.
 func (s *shard) estimate(c *Conn, avail int) int {
-	if c.cold != 0 || c.has(fProbe|fPersist) {
-		return pkt.MaxBurst
+	k, mss := s.cold(c), int(c.mss)
+	n := s.cwndRoom(c, k)
+	if k == nil || k.mode == open {
+		n = min(n, avail-c.dataFlight(), c.wndRoom())
 	}
-	mss := int(c.mss)
-	n := min(avail-c.dataFlight(), c.wndRoom(), int(c.cong.Cwnd)-c.flight()+2*mss)
-	return max(n, 0)/mss + 2
+	return max(n, 0)/mss + 3 // a piece, a probe, a FIN
 }
 
 // fitPath lowers the segment size when the path has become narrower.
@@ -240,7 +241,7 @@ func (s *shard) sendReset(c *Conn) {
 // sendResetTo answers a segment that belongs to no connection.
 func (s *shard) sendResetTo(t *tuple, r reset) {
 	c := Conn{local: t.local, remote: t.remote, lport: t.lport, rport: t.rport}
-	if s.t.net.FindPath(s.w, &c.remote, 0, &c.path) != nil {
+	if s.t.net.FindPath(s.w, &c.remote, t.iface, &c.path) != nil {
 		s.snt[outNoRoute]++
 		return
 	}

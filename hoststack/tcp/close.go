@@ -28,6 +28,7 @@ func (m *machine) takeFin(c *Conn, now int64) {
 		return
 	}
 	c.clear(fFinNoted)
+	k.held.reset() // what a peer sends beyond its FIN is nothing
 	m.dropCold(c, k)
 	m.count(inFin)
 	c.set(fFinRcvd)

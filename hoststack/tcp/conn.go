@@ -57,23 +57,33 @@ type Conn struct {
 	sndWnd  uint32  // SND.WND, scaled
 	sndWl1  hdr.Seq // SND.WL1
 	sndWl2  hdr.Seq // SND.WL2
+	roundTrip
+	paceAt int64 // the pacer's virtual time, ns
+	deadlines
+	cold uint32 // index of the recovery record, 0 for none
+
+	cong cc.State
+
+	stats connStats
+}
+
+// roundTrip is what is known of the path's round-trip time.
+type roundTrip struct {
+	rttTime int64   // when rttSeq was sent, ns
 	rttSeq  hdr.Seq // the acknowledgment of this number ends the timing
 	srtt    uint32  // smoothed round-trip time, us, times 8; 0 before the first sample
 	rttvar  uint32  // its variation, us, times 4
 	rto     uint32  // retransmission timeout, us, before back-off
 	minRTT  uint32  // least round-trip time, ns; 0 before the first sample
-	rttTime int64   // when rttSeq was sent, ns
-	paceAt  int64   // the pacer's virtual time, ns
-	rtxAt   tick    // retransmission or persist
-	ackAt   tick    // delayed ACK
-	stateAt tick    // limit of the present state
-	armedAt tick    // when timer fires
+}
+
+// deadlines are what the wheel fires for, through one timer.
+type deadlines struct {
+	rtxAt   tick // retransmission or persist
+	ackAt   tick // delayed ACK
+	stateAt tick // limit of the present state
+	armedAt tick // when timer fires
 	timer   worker.Timer
-	cold    uint32 // index of the recovery record, 0 for none
-
-	cong cc.State
-
-	stats connStats
 }
 
 // connStats is what "show session verbose 2" tells of a connection and nothing

@@ -397,6 +397,25 @@ func TestCwndOnlyGrowsWhenUsed(t *testing.T) {
 	}
 }
 
+// TestCwndUnusedStaysSmall: nor must one that the worker or the device bounds.
+func TestCwndUnusedStaysSmall(t *testing.T) {
+	p := newPeer(t, func(o *setup) { o.cfg.InitialCwnd = 40 })
+	s := p.accept(modern())
+	c := s.c()
+	s.write(1000000)
+	una := uint32(1)
+	for range 100 { // four segments at a time, by the device's will
+		p.h.room = 4
+		p.step(0)
+		p.h.room = 0
+		una += 4000
+		p.send(ack(una))
+	}
+	if c.cong.Cwnd != 40000 {
+		t.Errorf("cwnd %d", c.cong.Cwnd)
+	}
+}
+
 // TestStretchACK: one ACK for the whole window counts for all of it.
 func TestStretchACK(t *testing.T) {
 	p := newPeer(t)

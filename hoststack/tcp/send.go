@@ -190,9 +190,6 @@ func (m *machine) sendNew(c *Conn, avail int, now int64, p *planner) {
 		return
 	}
 	if left <= 0 && !c.finNext() {
-		if c.flight()+mss <= int(c.cong.Cwnd) {
-			c.clear(fCwndLimited) // the application is the limit
-		}
 		return
 	}
 	wnd := c.wndRoom()
@@ -232,11 +229,21 @@ func (m *machine) sendNew(c *Conn, avail int, now int64, p *planner) {
 	if fin {
 		m.finSent(c, now)
 	}
-	switch {
-	case limited || c.flight()+mss > int(c.cong.Cwnd):
+	m.noteLimit(c)
+}
+
+// noteLimit notes whether the congestion window is what bounds the flight, rather than
+// the application, the peer's window, or what the worker and the device can do. One
+// that is not used must not grow (RFC 7661); in slow start, where it doubles in a round
+// trip, half used is used.
+func (m *machine) noteLimit(c *Conn) {
+	used := c.flight() + int(c.mss)
+	if c.cong.SlowStart() {
+		used = 2 * c.flight()
+	}
+	c.clear(fCwndLimited)
+	if used >= int(c.cong.Cwnd) {
 		c.set(fCwndLimited)
-	case n == left:
-		c.clear(fCwndLimited)
 	}
 }
 

@@ -1,6 +1,9 @@
 package hdr
 
-import "testing"
+import (
+	"encoding/binary"
+	"testing"
+)
 
 // The parsers must not panic, read past their bytes or loop, whatever they get.
 
@@ -51,6 +54,11 @@ func FuzzIP4(f *testing.F) {
 		}
 		if got, want := h.GoodChecksum(), naiveSum(b[:h.HeaderLen()]) == 0; got != want {
 			t.Fatalf("checksum good %v, want %v", got, want)
+		}
+		if w := h.Words(); w.Common() != (h.HeaderLen() == IP4Len) || w.Common() && w.Good() != h.GoodChecksum() ||
+			w.TotalLen() != h.TotalLen() || w.IsFragment() != h.IsFragment() || w.Proto() != h.Proto() ||
+			w.Src() != binary.LittleEndian.Uint32(h[12:]) || w.Dst() != binary.LittleEndian.Uint32(h[16:]) {
+			t.Fatalf("words %+v of % x", w, b[:20])
 		}
 		walkOptions(t, h.Options())
 		if len(h.Payload())+h.HeaderLen() != h.TotalLen() {

@@ -1,8 +1,6 @@
 package ip
 
 import (
-	"encoding/binary"
-
 	"vpphost/dataplane/fib"
 	"vpphost/dataplane/hdr"
 	"vpphost/dataplane/pkt"
@@ -27,16 +25,16 @@ func (st *state) ip4(b *pkt.Buf, l3 uint16) {
 		st.drop(b, in, inTooShort)
 		return
 	}
-	n := hdr.IP4Len
-	if h[0] == 0x45 {
-		if !h.GoodCommon() {
+	x, n := h.Words(), hdr.IP4Len
+	if x.Common() {
+		if !x.Good() {
 			st.drop(b, in, inBadChecksum)
 			return
 		}
 	} else if n = st.header4(b, h); n == 0 {
 		return
 	}
-	total, have := h.TotalLen(), int(b.PktLen)-int(l3)
+	total, have := x.TotalLen(), int(b.PktLen)-int(l3)
 	if total != have {
 		if total > have || total < n {
 			st.drop(b, in, inBadLength)
@@ -45,7 +43,7 @@ func (st *state) ip4(b *pkt.Buf, l3 uint16) {
 		st.cut(b, int(l3)+total) // padding of the link
 	}
 
-	src, dst := binary.NativeEndian.Uint32(h[12:]), binary.NativeEndian.Uint32(h[16:])
+	src, dst := x.Src(), x.Dst()
 	c := st.caches
 	if c.src4[slot4(src)] != src && !st.source4(b, h, src) {
 		return
@@ -54,8 +52,8 @@ func (st *state) ip4(b *pkt.Buf, l3 uint16) {
 	if to.addr != dst || to.v == unknown {
 		to.addr, to.v = dst, st.classify4(h)
 	}
-	b.L3, b.L4, b.L4Len, b.Proto = l3, l3+uint16(n), uint16(total-n), h[9]
-	if to.v == toUs && b.Flags&(pkt.Broadcast|pkt.Multicast) == 0 && h[6]&0x3f|h[7] == 0 {
+	b.L3, b.L4, b.L4Len, b.Proto = l3, l3+uint16(n), uint16(total-n), x.Proto()
+	if to.v == toUs && b.Flags&(pkt.Broadcast|pkt.Multicast) == 0 && !x.IsFragment() {
 		st.local(b, v4)
 		return
 	}

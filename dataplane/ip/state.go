@@ -1,6 +1,8 @@
 package ip
 
 import (
+	"encoding/binary"
+
 	"vpphost/dataplane/fib"
 	"vpphost/dataplane/hdr"
 	"vpphost/dataplane/iface"
@@ -147,7 +149,8 @@ func slot4(a uint32) uint32 { return a * 0x9e3779b1 >> (32 - 6) }
 
 // slot6 does so for IPv6; most addresses of one link differ at the end.
 func slot6(a *hdr.Addr) uint32 {
-	return slot4(uint32(a.Lo()) ^ uint32(a.Lo()>>32) ^ uint32(a.Hi()))
+	lo := binary.LittleEndian.Uint64(a[8:])
+	return slot4(uint32(lo) ^ uint32(lo>>32) ^ binary.LittleEndian.Uint32(a[4:]))
 }
 
 // The rest makes a state the neigh.Host of its worker's table.

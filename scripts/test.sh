@@ -21,4 +21,6 @@ go tool staticcheck ./...
 # thread. Then everything, with DPDK and the real programs.
 # shellcheck disable=SC2046
 go test -race -short $(go list ./... | grep -vE '/(dpdk|memif|afpacket|tap|vdev|e2e|bench)$')
-go test -timeout 20m ./...
+go test -timeout 20m $(go list ./... | grep -v /e2e$)
+# Never from the cache: it does not see the programs that these tests build.
+go test -count=1 -timeout 20m ./scripts/e2e

@@ -243,3 +243,24 @@ func TestRefused(t *testing.T) {
 		})
 	}
 }
+
+// Several workers a host: a wire has one queue, so that packets arrive at the wrong worker
+// as well.
+func TestSeveralWorkers(t *testing.T) {
+	for _, workers := range [][2]int{{2, 1}, {1, 3}, {3, 2}} {
+		l := sim.Link{Delay: ms, Rate: 1e9, Loss: 0.01, Reorder: 0.05, ReorderBy: 300e3}
+		p := newPair(t, setup{seed: 1, links: both(l), client: Options{Workers: workers[0]}, server: Options{Workers: workers[1]}})
+		p.server.Serve = func() Plan { return Plan{Echo: true} }
+		const n = 60
+		p.open(n, func(int) Plan { return Plan{Send: 20000, Finish: HalfCloseFirst} })
+		p.finish(n, 600*sec)
+		p.received(p.client, 20000)
+		used := map[uint8]int{}
+		for _, e := range p.client.Ends {
+			used[e.Handle.Worker]++
+		}
+		if len(used) != workers[0] {
+			t.Errorf("%d workers, sessions on %v", workers[0], used)
+		}
+	}
+}

@@ -26,6 +26,7 @@ type Options struct {
 	RxFIFO, TxFIFO   uint32 // bytes; 0: DefaultFIFO
 	CC               cc.ID
 	MinPort, MaxPort uint16 // of active opens; 0: tcp's defaults
+	Workers          int    // 0: 1
 	Buffers          int    // packet buffers; 0: 2048
 	Room             int    // of a buffer, bytes; 0: enough for an MTU of 2000
 	Trust            bool   // do not look for misuse of buffers: faster
@@ -64,12 +65,14 @@ func (w *World) NewHost(name string, o Options) (*Host, error) {
 	if h.Pool, err = takePool(o.Buffers, o.Room, o.Trust); err != nil {
 		return nil, err
 	}
-	k, err := worker.New(worker.Config{Pool: h.Pool, CPU: -1, Clock: w.Now,
-		Seed: w.seed<<8 + uint64(len(w.Hosts))})
-	if err != nil {
-		return nil, err
+	for i := range max(o.Workers, 1) {
+		k, err := worker.New(worker.Config{Index: i, Pool: h.Pool, CPU: -1, Clock: w.Now,
+			Seed: w.seed<<16 + uint64(len(w.Hosts)<<8+i)})
+		if err != nil {
+			return nil, err
+		}
+		h.Workers = append(h.Workers, k)
 	}
-	h.Workers = []*worker.Worker{k}
 	if h.Ifaces, err = iface.New(h.Workers, &h.Stats); err != nil {
 		return nil, err
 	}
@@ -146,10 +149,10 @@ func (h *Host) SetCC(id cc.ID) error {
 	return h.TCP.SetConfig(cfg)
 }
 
-// Connect starts an active open to addr that plays p.
-func (a *App) Connect(h *Host, handle *session.AppHandle, addr netip.AddrPort, p Plan) error {
+// Connect starts an active open to addr that plays p, on the workers in turn.
+func (a *App) Connect(handle *session.AppHandle, addr netip.AddrPort, p Plan) error {
 	a.plans = append(a.plans, p)
-	return h.Sessions.Workers()[0].Connect(handle, transport.TCP, transport.Endpoint{Addr: addr}, uint64(len(a.plans)-1))
+	return handle.Connect(transport.TCP, transport.Endpoint{Addr: addr}, uint64(len(a.plans)-1))
 }
 
 // change adds a change of tcp's configuration.

@@ -86,7 +86,7 @@ func (p *pair) addr(side int) netip.AddrPort {
 func (p *pair) open(n int, plan func(i int) Plan) {
 	p.t.Helper()
 	for i := range n {
-		if err := p.client.Connect(p.a, p.ca, p.addr(2), plan(i)); err != nil {
+		if err := p.client.Connect(p.ca, p.addr(2), plan(i)); err != nil {
 			p.t.Fatal(err)
 		}
 	}

@@ -87,7 +87,7 @@ func TestSweepLives(t *testing.T) {
 		for range 6 {
 			for range 1 + r.IntN(15) {
 				// It fails when all ports are taken.
-				if p.client.Connect(p.a, p.ca, p.addr(2), plan()) == nil {
+				if p.client.Connect(p.ca, p.addr(2), plan()) == nil {
 					total++
 				}
 			}

@@ -267,8 +267,8 @@ func (h *Host) memory() error {
 
 // states are the states of the connections of an application's ends that are not gone.
 func (h *Host) states(a *App) (list []string) {
-	w := h.Sessions.Workers()[0]
 	for _, e := range a.Ends {
+		w := h.Sessions.Workers()[e.Handle.Worker]
 		var info transport.Info
 		if s := w.Get(e.Handle); !e.Gone && s != nil && w.Info(s, &info) {
 			list = append(list, info.State)
@@ -279,7 +279,7 @@ func (h *Host) states(a *App) (list []string) {
 
 // describe tells about the connection behind an end, for messages.
 func (h *Host) describe(e *End) string {
-	w := h.Sessions.Workers()[0]
+	w := h.Sessions.Workers()[e.Handle.Worker]
 	s := w.Get(e.Handle)
 	if s == nil {
 		return "\n\t\tno session"

@@ -17,6 +17,9 @@
 // App plays them and verifies every byte that comes. When a World is closed it makes sure
 // that nothing is left: no session, connection, timer, FIFO chunk or packet buffer.
 //
-// ScriptHost puts one Host behind the interface that packet scripts (hoststack/tcp/pkt)
+// A difference to testdata/*.txt is a change of behaviour: look at it, and run with
+// -update when it is meant. -seeds and -from have the sweeps look further.
+//
+// ScriptHost (scripthost.go, scriptapp.go) puts one Host behind the interface that packet scripts (hoststack/tcp/pkt)
 // drive.
 package simtest

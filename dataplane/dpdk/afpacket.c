@@ -23,7 +23,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "shim.h"
+#include "queue.h"
 
 /* The fronts of the driver's struct pkt_rx_queue and struct pkt_tx_queue. */
 struct rx_queue {

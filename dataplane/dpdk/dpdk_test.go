@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,8 +40,11 @@ func TestMain(m *testing.M) {
 // runChild starts an EAL of its own, says how it went, and stays until told to go.
 func runChild(mode string) int {
 	c := Config{MemMB: 64}
-	if mode == "broken" {
+	switch mode {
+	case "broken":
 		c.ExtraArgs = []string{"--no-such-option"}
+	case "huge":
+		c.Hugepages = true
 	}
 	begin := time.Now()
 	err := Init(c)
@@ -122,14 +126,14 @@ func TestNothingIsPinned(t *testing.T) {
 }
 
 // startChild runs this test binary again and returns its first two lines.
-func startChild(t *testing.T) (lines string, stop func()) {
+func startChild(t *testing.T, mode string) (lines string, stop func()) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), child+"=plain")
+	cmd.Env = append(os.Environ(), child+"="+mode)
 	in, _ := cmd.StdinPipe()
 	out, _ := cmd.StdoutPipe()
 	var stderr bytes.Buffer
@@ -157,7 +161,7 @@ func startChild(t *testing.T) (lines string, stop func()) {
 func TestManyInstances(t *testing.T) {
 	var stops []func()
 	for i := range 3 {
-		lines, stop := startChild(t)
+		lines, stop := startChild(t, "plain")
 		stops = append(stops, stop)
 		if !strings.Contains(lines, ": <nil>") || !strings.Contains(lines, "alloc 32") {
 			t.Errorf("instance %d: %s", i, lines)
@@ -167,6 +171,25 @@ func TestManyInstances(t *testing.T) {
 	for _, s := range stops {
 		s()
 	}
+}
+
+// TestHugepages starts an instance on 2 MB pages, which the test reserves.
+func TestHugepages(t *testing.T) {
+	const file = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Skip("this kernel has no huge pages")
+	}
+	was, _ := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err := os.WriteFile(file, []byte(strconv.Itoa(was+40)), 0); err != nil {
+		t.Skip("an ordinary user cannot reserve huge pages")
+	}
+	defer os.WriteFile(file, []byte(strconv.Itoa(was)), 0)
+	lines, stop := startChild(t, "huge")
+	if !strings.Contains(lines, ": <nil>") || !strings.Contains(lines, "alloc 32") {
+		t.Errorf("got %s", lines)
+	}
+	stop()
 }
 
 func TestOrdinaryUser(t *testing.T) {

@@ -1,13 +1,17 @@
 /* EAL start and its log: DPDK writes to a stream of ours, which keeps the last lines
  * in memory and, when asked to, shows the severe ones on stderr. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
 #include <rte_log.h>
+#include <rte_version.h>
 
 #include "shim.h"
 
@@ -62,4 +66,34 @@ uint32_t dp_log_read(uint64_t *pos, char *to, uint32_t n)
 		to[i++] = log_text[(*pos)++ % LOG_SIZE];
 	pthread_mutex_unlock(&log_lock);
 	return i;
+}
+
+/* dp_eal_init returns 0 or a negative error number. */
+int dp_eal_init(int argc, char **argv)
+{
+	if (rte_eal_init(argc, argv) >= 0)
+		return 0;
+	return rte_errno > 0 ? -rte_errno : -EINVAL;
+}
+
+const char *dp_version(void)
+{
+	return rte_version();
+}
+
+void dp_thread_start(void)
+{
+	rte_thread_register();
+}
+
+void dp_thread_stop(void)
+{
+	rte_thread_unregister();
+}
+
+int32_t dp_lcore(void)
+{
+	unsigned int id = rte_lcore_id();
+
+	return id == LCORE_ID_ANY ? -1 : (int32_t)id;
 }

@@ -3,8 +3,6 @@ package dpdk
 // #cgo pkg-config: libdpdk
 // #cgo CFLAGS: -O3
 // #include <stdlib.h>
-// #include <rte_eal.h>
-// #include <rte_version.h>
 // #include "shim.h"
 import "C"
 
@@ -155,9 +153,8 @@ func start(args []string) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		n, errno := C.rte_eal_init(C.int(len(args)), v)
-		if n < 0 {
-			done <- &Error{Op: "start", Errno: asErrno(errno), Detail: mark.failure()}
+		if r := C.dp_eal_init(C.int(len(args)), v); r != 0 {
+			done <- &Error{Op: "start", Errno: unix.Errno(-r), Detail: mark.failure()}
 			return
 		}
 		done <- nil
@@ -190,7 +187,7 @@ func Args() []string {
 }
 
 // Version is DPDK's own: "DPDK 22.11.11".
-func Version() string { return C.GoString(C.rte_version()) }
+func Version() string { return C.GoString(C.dp_version()) }
 
 // MemFor is how much memory in MiB a pool of n buffers with the given data room needs,
 // together with what EAL and some ports use.

@@ -1,7 +1,6 @@
 package dpdk
 
 // #include <stdlib.h>
-// #include <rte_dev.h>
 // #include "shim.h"
 import "C"
 
@@ -14,7 +13,7 @@ import (
 
 // Port is one Ethernet device of DPDK. Its methods are control path and may block.
 type Port struct {
-	id      C.uint16_t
+	id      C.uint32_t
 	name    string
 	driver  string
 	mac     [6]byte
@@ -22,6 +21,7 @@ type Port struct {
 	ifindex int
 	maxRxQ  int
 	maxTxQ  int
+	rxCsum  bool
 	started bool
 	closed  bool
 	rx      []*RxQueue
@@ -55,20 +55,16 @@ type Stats struct {
 	RxChained, RxTruncated, RxMalformed, TxOversize, TxChained uint64
 }
 
-func openPort(id uint16, name string, hot bool) (*Port, error) {
-	p := &Port{id: C.uint16_t(id), name: name, hot: hot}
-	var info C.struct_rte_eth_dev_info
+func openPort(id C.int, name string, hot bool) (*Port, error) {
+	p := &Port{id: C.uint32_t(id), name: name, hot: hot}
+	var info C.struct_dp_port_info
 	if r := C.dp_port_info(p.id, &info); r != 0 {
 		return nil, p.fail("read", r, nil)
 	}
-	p.driver = C.GoString(info.driver_name)
-	p.ifindex = int(info.if_index)
-	p.maxRxQ, p.maxTxQ = int(info.max_rx_queues), int(info.max_tx_queues)
-	var mac C.struct_rte_ether_addr
-	if r := C.rte_eth_macaddr_get(p.id, &mac); r != 0 {
-		return nil, p.fail("read mac address", r, nil)
-	}
-	p.mac = *(*[6]byte)(unsafe.Pointer(&mac))
+	p.driver = C.GoString(&info.driver[0])
+	p.ifindex = int(info.ifindex)
+	p.maxRxQ, p.maxTxQ = int(info.max_rxq), int(info.max_txq)
+	p.mac = *(*[6]byte)(unsafe.Pointer(&info.mac))
 	return p, nil
 }
 
@@ -107,14 +103,13 @@ func (p *Port) Configure(c PortConfig) error {
 	defer control.Unlock()
 	m := logMark()
 	var csum C.bool
-	if r := C.dp_port_setup(p.id, C.uint16_t(c.RxQ), C.uint16_t(c.TxQ), C.uint16_t(c.RxDesc),
-		C.uint16_t(c.TxDesc), c.Pool.mp, C.uint16_t(c.MTU), C.bool(c.RxCsum), &csum); r != 0 {
+	if r := C.dp_port_setup(p.id, C.uint32_t(c.RxQ), C.uint32_t(c.TxQ), C.uint32_t(c.RxDesc),
+		C.uint32_t(c.TxDesc), c.Pool.mp, C.uint32_t(c.MTU), C.bool(c.RxCsum), &csum); r != 0 {
 		return p.fail("configure", r, m)
 	}
+	p.rxCsum = bool(csum)
 	for i := range c.RxQ {
-		q := newRxQueue(i)
-		q.c.csum = csum
-		p.rx = append(p.rx, q)
+		p.rx = append(p.rx, newRxQueue(i, bool(csum)))
 	}
 	for i := range c.TxQ {
 		p.tx = append(p.tx, newTxQueue(i, c.MaxFrame))
@@ -127,7 +122,7 @@ func (p *Port) Start() error {
 	control.Lock()
 	defer control.Unlock()
 	m := logMark()
-	if r := C.rte_eth_dev_start(p.id); r != 0 {
+	if r := C.dp_port_start(p.id); r != 0 {
 		return p.fail("start", r, m)
 	}
 	p.started = true
@@ -159,7 +154,7 @@ func (p *Port) Stop() error {
 
 func (p *Port) stop() error {
 	m := logMark()
-	r := C.rte_eth_dev_stop(p.id)
+	r := C.dp_port_stop(p.id)
 	p.started = false
 	if r != 0 {
 		return p.fail("stop", r, m)
@@ -180,13 +175,12 @@ func (p *Port) Close() error {
 	p.memif.free(p)
 	m := logMark()
 	if p.hot {
-		bus, cname := C.CString("vdev"), C.CString(p.name)
-		defer C.free(unsafe.Pointer(bus))
+		cname := C.CString(p.name)
 		defer C.free(unsafe.Pointer(cname))
-		if r := C.rte_eal_hotplug_remove(bus, cname); r != 0 {
+		if r := C.dp_port_detach(cname); r != 0 {
 			err = p.fail("remove", r, m)
 		}
-	} else if r := C.rte_eth_dev_close(p.id); r != 0 {
+	} else if r := C.dp_port_close(p.id); r != 0 {
 		err = p.fail("close", r, m)
 	}
 	for _, q := range p.rx {
@@ -207,7 +201,7 @@ func (p *Port) Tx(i int) *TxQueue { return p.tx[i] }
 func (p *Port) Queues() (rx, tx int) { return len(p.rx), len(p.tx) }
 
 // RxCsum tells whether received packets carry the driver's checksum verdict.
-func (p *Port) RxCsum() bool { return len(p.rx) > 0 && bool(p.rx[0].c.csum) }
+func (p *Port) RxCsum() bool { return p.rxCsum }
 
 // Link tells whether the wire is up, and its speed in Mb/s, 0 when unknown.
 func (p *Port) Link() (up bool, mbps uint32) {
@@ -224,8 +218,7 @@ func (p *Port) SetMAC(mac [6]byte) error {
 	control.Lock()
 	defer control.Unlock()
 	m := logMark()
-	a := *(*C.struct_rte_ether_addr)(unsafe.Pointer(&mac))
-	if r := C.rte_eth_dev_default_mac_addr_set(p.id, &a); r != 0 {
+	if r := C.dp_port_set_mac(p.id, (*C.uint8_t)(unsafe.Pointer(&mac))); r != 0 {
 		return p.fail("set mac address of", r, m)
 	}
 	p.mac = mac
@@ -237,13 +230,7 @@ func (p *Port) SetPromiscuous(on bool) error {
 	control.Lock()
 	defer control.Unlock()
 	m := logMark()
-	var r C.int
-	if on {
-		r = C.rte_eth_promiscuous_enable(p.id)
-	} else {
-		r = C.rte_eth_promiscuous_disable(p.id)
-	}
-	if r != 0 {
+	if r := C.dp_port_set_promiscuous(p.id, C.bool(on)); r != 0 {
 		return p.fail("set promiscuous mode of", r, m)
 	}
 	return nil
@@ -254,24 +241,26 @@ func (p *Port) Stats() (s Stats) {
 	if p.closed {
 		return s
 	}
-	var c C.struct_rte_eth_stats
-	if C.rte_eth_stats_get(p.id, &c) != 0 {
-		return s
+	var d C.struct_dp_port_stats
+	if C.dp_port_stats(p.id, &d) == 0 {
+		s = Stats{RxMissed: uint64(d.rx_missed), RxErrors: uint64(d.rx_errors),
+			TxErrors: uint64(d.tx_errors), RxNoBufs: uint64(d.rx_no_bufs)}
 	}
-	s = Stats{RxMissed: uint64(c.imissed), RxErrors: uint64(c.ierrors),
-		TxErrors: uint64(c.oerrors), RxNoBufs: uint64(c.rx_nombuf)}
+	var c C.struct_dp_queue_stats
 	for _, q := range p.rx {
-		s.RxPackets += uint64(q.c.packets)
-		s.RxBytes += uint64(q.c.bytes)
-		s.RxChained += uint64(q.c.chained)
-		s.RxTruncated += uint64(q.c.truncated)
-		s.RxMalformed += uint64(q.c.malformed)
+		C.dp_rxq_stats(q.c, &c)
+		s.RxPackets += uint64(c.packets)
+		s.RxBytes += uint64(c.bytes)
+		s.RxChained += uint64(c.chained)
+		s.RxTruncated += uint64(c.truncated)
+		s.RxMalformed += uint64(c.malformed)
 	}
 	for _, q := range p.tx {
-		s.TxPackets += uint64(q.c.packets)
-		s.TxBytes += uint64(q.c.bytes)
-		s.TxOversize += uint64(q.c.oversize)
-		s.TxChained += uint64(q.c.chained)
+		C.dp_txq_stats(q.c, &c)
+		s.TxPackets += uint64(c.packets)
+		s.TxBytes += uint64(c.bytes)
+		s.TxOversize += uint64(c.oversize)
+		s.TxChained += uint64(c.chained)
 	}
 	return s
 }

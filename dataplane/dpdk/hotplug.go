@@ -1,12 +1,10 @@
 package dpdk
 
 // #include <stdlib.h>
-// #include <rte_dev.h>
 // #include "shim.h"
 import "C"
 
 import (
-	"strings"
 	"sync"
 	"unsafe"
 
@@ -25,26 +23,18 @@ func Attach(name, args string) (*Port, error) {
 	}
 	control.Lock()
 	defer control.Unlock()
-	bus, cname, cargs := C.CString("vdev"), C.CString(name), C.CString(args)
-	defer C.free(unsafe.Pointer(bus))
+	cname, cargs := C.CString(name), C.CString(args)
 	defer C.free(unsafe.Pointer(cname))
 	defer C.free(unsafe.Pointer(cargs))
-	var id C.uint16_t
-	if C.rte_eth_dev_get_port_by_name(cname, &id) == 0 {
+	if C.dp_port_find(cname) >= 0 {
 		return nil, &Error{Op: "create " + name, Errno: unix.EEXIST}
 	}
 	m := logMark()
-	if r := C.rte_eal_hotplug_add(bus, cname, cargs); r != 0 {
-		// Some drivers leave a half-made port behind.
-		C.dp_port_forget(cname)
-		return nil, &Error{Op: "create " + name, Errno: unix.Errno(-r), Detail: m.failure()}
+	id := C.dp_port_attach(cname, cargs)
+	if id < 0 {
+		return nil, &Error{Op: "create " + name, Errno: unix.Errno(-id), Detail: m.failure()}
 	}
-	if r := C.rte_eth_dev_get_port_by_name(cname, &id); r != 0 {
-		C.rte_eal_hotplug_remove(bus, cname)
-		return nil, &Error{Op: "create " + name, Errno: unix.Errno(-r),
-			Detail: strings.TrimSpace("the driver made no port; " + m.failure())}
-	}
-	return openPort(uint16(id), name, true)
+	return openPort(id, name, true)
 }
 
 // Find returns a port that EAL found or made at start (PCI device, --vdev), by its
@@ -57,11 +47,11 @@ func Find(name string) (*Port, error) {
 	defer control.Unlock()
 	cname := C.CString(name)
 	defer C.free(unsafe.Pointer(cname))
-	var id C.uint16_t
-	if r := C.rte_eth_dev_get_port_by_name(cname, &id); r != 0 {
-		return nil, &Error{Op: "port " + name, Errno: unix.Errno(-r)}
+	id := C.dp_port_find(cname)
+	if id < 0 {
+		return nil, &Error{Op: "port " + name, Errno: unix.Errno(-id)}
 	}
-	return openPort(uint16(id), name, false)
+	return openPort(id, name, false)
 }
 
 // Ports lists the device names of all ports.
@@ -72,11 +62,9 @@ func Ports() []string {
 	control.Lock()
 	defer control.Unlock()
 	var out []string
-	for id := C.rte_eth_find_next(0); id < C.RTE_MAX_ETHPORTS; id = C.rte_eth_find_next(C.uint16_t(id) + 1) {
-		var name [C.RTE_ETH_NAME_MAX_LEN]C.char
-		if C.rte_eth_dev_get_name_by_port(C.uint16_t(id), &name[0]) == 0 {
-			out = append(out, C.GoString(&name[0]))
-		}
+	var name [64]C.char
+	for id := C.dp_port_next(0, &name[0]); id >= 0; id = C.dp_port_next(C.uint32_t(id)+1, &name[0]) {
+		out = append(out, C.GoString(&name[0]))
 	}
 	return out
 }

@@ -33,7 +33,7 @@
 #include <rte_log.h>
 #include <rte_spinlock.h>
 
-#include "shim.h"
+#include "queue.h"
 
 #define CONNECTING (1 << 0)
 #define CONNECTED (1 << 1)
@@ -415,14 +415,14 @@ static uint16_t copy_rx(struct dp_rxq *q, struct rte_mbuf **bufs, uint16_t n)
 	return got;
 }
 
-void dp_memif_guard_rx(struct dp_memif *m, struct dp_rxq *q, uint32_t index)
+void dp_memif_bind_rx(struct dp_memif *m, struct dp_rxq *q, uint32_t index)
 {
 	q->memif = m;
 	q->queue = m->in.rx_queues[index];
 	q->poll = copy_rx;
 }
 
-void dp_memif_guard_tx(struct dp_memif *m, struct dp_txq *q, uint32_t index)
+void dp_memif_bind_tx(struct dp_memif *m, struct dp_txq *q, uint32_t index)
 {
 	q->memif = m;
 	q->queue = m->in.tx_queues[index];
@@ -491,7 +491,7 @@ bool dp_memif_idle(struct dp_memif *m)
 
 /* dp_memif_start starts the port without the driver's complaint, ten times a second,
  * about a server that is not there. */
-int dp_memif_start(uint16_t port)
+int dp_memif_start(uint32_t port)
 {
 	int type = rte_log_register("pmd.net.memif");
 	int level = type < 0 ? -1 : rte_log_get_level(type);

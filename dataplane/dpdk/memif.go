@@ -141,7 +141,7 @@ func (m *Memif) State() MemifState {
 // after RxQueue.Arm, or -1. The driver closes it when the connection ends.
 func (m *Memif) WakeFD(i int) int {
 	q := m.port.rx[i]
-	if q.c.memif == nil {
+	if !q.memif {
 		return -1
 	}
 	return int(C.dp_memif_wake_fd(m.c, q.c))

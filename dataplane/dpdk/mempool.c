@@ -1,7 +1,29 @@
 /* Buffers in bulk, and the layout that Go believes in. */
 #include <stddef.h>
 
-#include "shim.h"
+#include <rte_errno.h>
+#include <rte_mempool.h>
+
+#include "queue.h"
+
+void *dp_pool_new(const char *name, uint32_t n, uint32_t cache, uint32_t meta, uint32_t room,
+		  int *err)
+{
+	struct rte_mempool *mp = rte_pktmbuf_pool_create(name, n, cache, meta, room, SOCKET_ID_ANY);
+
+	*err = mp == NULL ? rte_errno : 0;
+	return mp;
+}
+
+void dp_pool_free(void *pool)
+{
+	rte_mempool_free(pool);
+}
+
+uint32_t dp_pool_avail(void *pool)
+{
+	return rte_mempool_avail_count(pool);
+}
 
 /* dp_pool_get fills bufs as far as the pool can and returns how many. */
 uint32_t dp_pool_get(uintptr_t pool, uintptr_t bufs, uint32_t n)

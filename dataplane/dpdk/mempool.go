@@ -15,6 +15,8 @@ import (
 	"math"
 	"unsafe"
 
+	"golang.org/x/sys/unix"
+
 	"vpphost/dataplane/pkt"
 )
 
@@ -25,8 +27,8 @@ const poolCache = 512
 // Pool is a pkt.Pool over a DPDK mempool. Its calls may come from any thread;
 // registered ones (ThreadStart) go through a cache of their own.
 type Pool struct {
-	mp   *C.struct_rte_mempool
-	p    C.uintptr_t // the same, as a number
+	mp   unsafe.Pointer // struct rte_mempool
+	p    C.uintptr_t    // the same, as a number
 	name string
 	room int
 	n    int
@@ -47,13 +49,13 @@ func NewPool(name string, n, room int) (*Pool, error) {
 	defer C.free(unsafe.Pointer(cname))
 	cache := min(poolCache, n*2/3)
 	m := logMark()
-	mp, errno := C.rte_pktmbuf_pool_create(cname, C.uint(n), C.uint(cache), pkt.MetaSize,
-		C.uint16_t(room), C.SOCKET_ID_ANY)
+	var errno C.int
+	mp := C.dp_pool_new(cname, C.uint32_t(n), C.uint32_t(cache), pkt.MetaSize, C.uint32_t(room), &errno)
 	if mp == nil {
 		return nil, &Error{Op: fmt.Sprintf("pool %s of %d buffers of %d bytes (%d MiB)",
-			name, n, room, n*bufferSize(room)>>20), Errno: asErrno(errno), Detail: m.failure()}
+			name, n, room, n*bufferSize(room)>>20), Errno: unix.Errno(errno), Detail: m.failure()}
 	}
-	return &Pool{mp: mp, p: C.uintptr_t(uintptr(unsafe.Pointer(mp))), name: name, room: room, n: n}, nil
+	return &Pool{mp: mp, p: C.uintptr_t(uintptr(mp)), name: name, room: room, n: n}, nil
 }
 
 // Alloc fills bufs (off-heap) and returns how many it filled.
@@ -87,13 +89,13 @@ func (p *Pool) Name() string { return p.name }
 // Usage is how many buffers exist and how many of them are free, those in the caches
 // of threads included.
 func (p *Pool) Usage() (total, avail int) {
-	return p.n, int(C.rte_mempool_avail_count(p.mp))
+	return p.n, int(C.dp_pool_avail(p.mp))
 }
 
 // Close gives the memory back to EAL. No buffer may be in use, no port may refer to
 // the pool.
 func (p *Pool) Close() {
-	C.rte_mempool_free(p.mp)
+	C.dp_pool_free(p.mp)
 	p.mp = nil
 }
 

@@ -1,5 +1,5 @@
-/* The data path: one cgo call moves a burst between a driver and the worker. */
-#include "shim.h"
+/* The packet path: one cgo call moves a burst between a driver and the worker. */
+#include "queue.h"
 
 static inline struct dp_meta *meta(struct rte_mbuf *m)
 {
@@ -125,12 +125,12 @@ static uint16_t dead_tx(struct dp_txq *q __rte_unused, struct rte_mbuf **bufs __
 	return 0;
 }
 
-struct dp_rxq *dp_rxq_new(void)
+struct dp_rxq *dp_rxq_new(bool csum)
 {
 	struct dp_rxq *q = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*q));
 
 	if (q != NULL)
-		*q = (struct dp_rxq){.poll = dead_rx};
+		*q = (struct dp_rxq){.poll = dead_rx, .csum = csum};
 	return q;
 }
 
@@ -143,14 +143,14 @@ struct dp_txq *dp_txq_new(uint32_t max_len)
 	return q;
 }
 
-void dp_rxq_bind(struct dp_rxq *q, uint16_t port, uint16_t queue)
+void dp_rxq_bind(struct dp_rxq *q, uint32_t port, uint32_t queue)
 {
 	q->burst = rte_eth_fp_ops[port].rx_pkt_burst;
 	q->queue = rte_eth_fp_ops[port].rxq.data[queue];
 	q->poll = plain_rx;
 }
 
-void dp_txq_bind(struct dp_txq *q, uint16_t port, uint16_t queue)
+void dp_txq_bind(struct dp_txq *q, uint32_t port, uint32_t queue)
 {
 	q->burst = rte_eth_fp_ops[port].tx_pkt_burst;
 	q->queue = rte_eth_fp_ops[port].txq.data[queue];
@@ -165,6 +165,22 @@ void dp_rxq_unbind(struct dp_rxq *q)
 void dp_txq_unbind(struct dp_txq *q)
 {
 	q->push = dead_tx;
+}
+
+void dp_rxq_stats(struct dp_rxq *q, struct dp_queue_stats *s)
+{
+	*s = (struct dp_queue_stats){
+		.packets = q->packets, .bytes = q->bytes, .chained = q->chained,
+		.truncated = q->truncated, .malformed = q->malformed,
+	};
+}
+
+void dp_txq_stats(struct dp_txq *q, struct dp_queue_stats *s)
+{
+	*s = (struct dp_queue_stats){
+		.packets = q->packets, .bytes = q->bytes, .chained = q->chained,
+		.oversize = q->oversize,
+	};
 }
 
 void dp_rxq_free(struct dp_rxq *q)

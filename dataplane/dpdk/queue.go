@@ -20,6 +20,7 @@ type RxQueue struct {
 	q     C.uintptr_t // the same as c, as a number
 	c     *C.struct_dp_rxq
 	index int
+	memif bool
 }
 
 // TxQueue is one transmit queue, fed by one worker.
@@ -53,14 +54,11 @@ func (q *TxQueue) TxBurst(bufs []*pkt.Buf) int {
 // already: then the worker must not sleep. Only memif queues know it; for others it
 // returns true.
 func (q *RxQueue) Arm() bool {
-	if q.c.memif == nil {
-		return true
-	}
-	return bool(C.dp_memif_arm(q.q))
+	return !q.memif || bool(C.dp_memif_arm(q.q))
 }
 
-func newRxQueue(index int) *RxQueue {
-	c := C.dp_rxq_new()
+func newRxQueue(index int, csum bool) *RxQueue {
+	c := C.dp_rxq_new(C.bool(csum))
 	return &RxQueue{q: C.uintptr_t(uintptr(unsafe.Pointer(c))), c: c, index: index}
 }
 
@@ -72,17 +70,18 @@ func newTxQueue(index, maxFrame int) *TxQueue {
 // bind points the queue at the driver of a started port.
 func (q *RxQueue) bind(p *Port) {
 	if p.memif == nil {
-		C.dp_rxq_bind(q.c, p.id, C.uint16_t(q.index))
+		C.dp_rxq_bind(q.c, p.id, C.uint32_t(q.index))
 	} else {
-		C.dp_memif_guard_rx(p.memif.c, q.c, C.uint32_t(q.index))
+		C.dp_memif_bind_rx(p.memif.c, q.c, C.uint32_t(q.index))
+		q.memif = true
 	}
 }
 
 func (q *TxQueue) bind(p *Port) {
 	if p.memif == nil {
-		C.dp_txq_bind(q.c, p.id, C.uint16_t(q.index))
+		C.dp_txq_bind(q.c, p.id, C.uint32_t(q.index))
 	} else {
-		C.dp_memif_guard_tx(p.memif.c, q.c, C.uint32_t(q.index))
+		C.dp_memif_bind_tx(p.memif.c, q.c, C.uint32_t(q.index))
 	}
 }
 

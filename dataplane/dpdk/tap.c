@@ -2,7 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "shim.h"
+#include "queue.h"
 
 /* The driver's struct pmd_process_private. */
 struct process {

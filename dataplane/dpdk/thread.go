@@ -1,6 +1,6 @@
 package dpdk
 
-// #include <rte_lcore.h>
+// #include "shim.h"
 import "C"
 
 // ThreadStart registers the calling thread with EAL, so that it has a cache in every
@@ -8,21 +8,16 @@ import "C"
 // A thread that cannot be registered (EAL knows 128) works all the same, slower.
 func ThreadStart() {
 	if Running() {
-		C.rte_thread_register()
+		C.dp_thread_start()
 	}
 }
 
 // ThreadStop gives up what ThreadStart took, on the same thread.
 func ThreadStop() {
 	if Running() {
-		C.rte_thread_unregister()
+		C.dp_thread_stop()
 	}
 }
 
 // Lcore is the calling thread's number in EAL, -1 when it is not registered.
-func Lcore() int {
-	if id := uint32(C.rte_lcore_id()); id != uint32(C.LCORE_ID_ANY) {
-		return int(id)
-	}
-	return -1
-}
+func Lcore() int { return int(C.dp_lcore()) }

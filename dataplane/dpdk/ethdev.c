@@ -1,4 +1,5 @@
 /* Control of ports, and the way to a driver's private data. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -119,9 +120,15 @@ int dp_port_set_mac(uint32_t port, const uint8_t mac[6])
 	return rte_eth_dev_default_mac_addr_set(port, &a);
 }
 
-int dp_port_set_promiscuous(uint32_t port, bool on)
+/* dp_port_hear has the device receive multicast, which IPv6 needs, or everything when it
+ * cannot choose. Software drivers have no filter and know neither. */
+int dp_port_hear(uint32_t port)
 {
-	return on ? rte_eth_promiscuous_enable(port) : rte_eth_promiscuous_disable(port);
+	int err = rte_eth_allmulticast_enable(port);
+
+	if (err != 0)
+		err = rte_eth_promiscuous_enable(port);
+	return err == -ENOTSUP ? 0 : err;
 }
 
 int dp_port_stats(uint32_t port, struct dp_port_stats *s)

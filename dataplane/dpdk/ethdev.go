@@ -225,13 +225,14 @@ func (p *Port) SetMAC(mac [6]byte) error {
 	return nil
 }
 
-// SetPromiscuous makes the port receive frames for all addresses.
-func (p *Port) SetPromiscuous(on bool) error {
+// HearMulticast makes the port receive frames for groups, which IPv6 needs, or all frames
+// when it cannot choose.
+func (p *Port) HearMulticast() error {
 	control.Lock()
 	defer control.Unlock()
 	m := logMark()
-	if r := C.dp_port_set_promiscuous(p.id, C.bool(on)); r != 0 {
-		return p.fail("set promiscuous mode of", r, m)
+	if r := C.dp_port_hear(p.id); r != 0 {
+		return p.fail("receive multicast on", r, m)
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ int dp_port_stop(uint32_t port);
 int dp_port_close(uint32_t port);
 int dp_port_link(uint32_t port, uint32_t *mbps);
 int dp_port_set_mac(uint32_t port, const uint8_t mac[6]);
-int dp_port_set_promiscuous(uint32_t port, bool on);
+int dp_port_hear(uint32_t port);
 int dp_port_stats(uint32_t port, struct dp_port_stats *s);
 
 /* queue.c */

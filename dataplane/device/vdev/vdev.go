@@ -78,6 +78,9 @@ func Open(o Options, pool *dpdk.Pool) (*Device, error) {
 		set.MaxFrame = mtu + EthernetHeader
 		d, err = New(port, set)
 	}
+	if err == nil {
+		err = port.HearMulticast()
+	}
 	if err == nil && o.MAC != [6]byte{} {
 		err = d.SetMAC(o.MAC)
 		d.info.MAC = o.MAC

@@ -32,5 +32,11 @@
 //
 // # Measured
 //
-// See the benchmarks of this package and of device/memif.
+// go test -bench ., AMD EPYC (Zen 4), no huge pages, a machine shared with other work:
+//
+//	start of EAL                                    170 ms, of which 100 ms are a sleep
+//	empty poll (cgo and driver)                      35 ns
+//	our part of a packet received and sent, burst 32 6 ns (net_ring 8.5 in all)
+//	pool alloc and free, burst 32, per buffer        6 ns
+//	memif, af_packet, tap                            see their packages
 package dpdk

@@ -611,13 +611,10 @@ func TestNoAllocation(t *testing.T) {
 func BenchmarkPool(b *testing.B) {
 	p := newPool(b, 8192, pkt.DefaultRoom)
 	defer p.Close()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	ThreadStart()
-	defer ThreadStop()
 	bufs, _ := mem.Slice[*pkt.Buf](256)
 	for _, n := range []int{1, 32, 256} {
 		b.Run(fmt.Sprintf("burst=%d", n), func(b *testing.B) {
+			defer registered()()
 			b.ReportAllocs()
 			for b.Loop() {
 				p.Free(bufs[:p.Alloc(bufs[:n])])
@@ -626,6 +623,7 @@ func BenchmarkPool(b *testing.B) {
 		})
 	}
 	b.Run("worker cache", func(b *testing.B) {
+		defer registered()()
 		c, err := pkt.NewCache(p)
 		if err != nil {
 			b.Fatal(err)
@@ -639,16 +637,24 @@ func BenchmarkPool(b *testing.B) {
 	})
 }
 
+// registered makes the caller's thread a worker's, until the function it returns is
+// called. Each sub-benchmark has a goroutine of its own.
+func registered() (done func()) {
+	runtime.LockOSThread()
+	ThreadStart()
+	return func() {
+		ThreadStop()
+		runtime.UnlockOSThread()
+	}
+}
+
 func BenchmarkBurst(b *testing.B) {
 	p := newPool(b, 8192, pkt.DefaultRoom)
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	ThreadStart()
-	defer ThreadStop()
 	port := openNull(b, p, "size=64")
 	bufs, _ := mem.Slice[*pkt.Buf](256)
 	for _, n := range []int{1, 32, 256} {
 		b.Run(fmt.Sprintf("null rx+tx burst=%d", n), func(b *testing.B) {
+			defer registered()()
 			b.ReportAllocs()
 			for b.Loop() {
 				k := port.Rx(0).RxBurst(bufs[:n])
@@ -669,6 +675,7 @@ func BenchmarkBurst(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Run("empty poll", func(b *testing.B) {
+		defer registered()()
 		b.ReportAllocs()
 		for b.Loop() {
 			ring.Rx(0).RxBurst(bufs)
@@ -680,6 +687,7 @@ func BenchmarkBurst(b *testing.B) {
 			x.Append(64)
 		}
 		b.Run(fmt.Sprintf("ring tx+rx burst=%d", n), func(b *testing.B) {
+			defer registered()()
 			b.ReportAllocs()
 			for b.Loop() {
 				ring.Tx(0).TxBurst(bufs[:n])

@@ -12,4 +12,8 @@
 // Our device has a MAC address of its own (the interface is promiscuous), so that the
 // kernel on our end takes no interest in our packets. Nothing the kernel sends on our
 // end is received.
+//
+// Measured over veth: an empty poll 39 ns; sending 1.3 us for 64 and 2 us for 1500 bytes,
+// in which the kernel also receives them. A full ring, or an interface that is down,
+// refuses packets; no call waits.
 package afpacket

@@ -1,0 +1,288 @@
+/* The packet path of memif: frames between packet buffers and shared memory. See
+ * memif.c. */
+#include <string.h>
+
+#include <rte_atomic.h>
+
+#include "memif.h"
+
+static void disarm(struct dp_rxq *q, struct ring *r)
+{
+	if (!q->armed)
+		return;
+	q->armed = false;
+	r->flags |= MASK_INT;
+	drain(q->queue);
+}
+
+static void signal_peer(struct queue *mq)
+{
+	uint64_t one = 1;
+	int fd = rte_intr_fd_get(mq->intr);
+
+	if (fd >= 0)
+		(void)!write(fd, &one, sizeof(one));
+}
+
+static inline void swap(struct rte_mbuf **a, struct rte_mbuf **b)
+{
+	struct rte_mbuf *t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+/* offer lets the server fill all descriptors that a client is done with. */
+static void offer(struct dp_memif *m, struct queue *mq, struct ring *r, uint16_t mask)
+{
+	uint16_t head = r->head;
+	uint16_t n = mask + 1 - (uint16_t)(head - mq->last_tail);
+
+	if (n == 0 || n > mask + 1)
+		return;
+	for (uint16_t i = 0; i < n; i++)
+		r->desc[(uint16_t)(head + i) & mask].length = m->p->run.buffer_size;
+	__atomic_store_n(&r->head, head + n, __ATOMIC_RELEASE);
+}
+
+/* The bursts. Most of their time is spent waiting for cache lines that
+ * the other core has, so the lines of the next packet are asked for while this one is
+ * copied. What a descriptor says is checked: it is in memory that the peer writes. */
+
+static inline void fetch(const uint8_t *p, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(p + i);
+}
+
+static inline void fetch_to_write(uint8_t *p, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i += RTE_CACHE_LINE_SIZE)
+#ifdef RTE_ARCH_X86
+		asm volatile("prefetchw (%0)" : : "r"(p + i));
+#else
+		__builtin_prefetch(p + i, 1);
+#endif
+}
+
+/* The peer may write to a descriptor at any time: read each member once. */
+#define ONCE(x) (*(volatile __typeof__(x) *)&(x))
+
+/* buffer_at is where a descriptor points, when n bytes there are in shared memory. */
+static inline uint8_t *buffer_at(struct dp_memif *m, struct desc *d, uint32_t n)
+{
+	uint16_t region = ONCE(d->region);
+	uint64_t offset = ONCE(d->offset);
+
+	if (unlikely(region >= m->proc->count))
+		return NULL;
+	struct region *g = m->proc->regions[region];
+	if (unlikely(g == NULL || g->addr == NULL || offset + n > g->size))
+		return NULL;
+	return (uint8_t *)g->addr + offset;
+}
+
+/* How much of the next frame is asked for ahead: more than a core can have under way
+ * does harm. Received descriptors, four to a cache line, are asked for DESCS ahead. */
+#define AHEAD 2048u
+#define DESCS 8
+
+static uint16_t copy_tx(struct dp_txq *q, struct rte_mbuf **bufs, uint16_t n)
+{
+	struct dp_memif *m = q->memif;
+	struct queue *mq = q->queue;
+	bool client = mq->type == C2S;
+	uint16_t slot, room, done = 0;
+
+	if (!enter(m))
+		return 0;
+	struct ring *r = ring_of(m, mq);
+	uint16_t mask = (1 << mq->log2_ring_size) - 1;
+	if (client) {
+		slot = r->head;
+		room = mask + 1 - (uint16_t)(slot - __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE));
+	} else {
+		slot = r->tail;
+		room = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE) - slot;
+	}
+	if (room > mask + 1)
+		room = 0; /* indices that cannot be */
+	for (n = RTE_MIN(n, room); done < n; done++) {
+		struct desc *d = &r->desc[slot & mask];
+		uint32_t len = bufs[done]->data_len;
+		/* The server writes into what the client offers. */
+		uint32_t size = client ? m->p->run.buffer_size : ONCE(d->length);
+
+		if (unlikely(len > size)) {
+			/* One frame, one descriptor. */
+			q->oversize++;
+			continue;
+		}
+		uint8_t *to = buffer_at(m, d, len);
+		if (done + 1 < n) {
+			uint8_t *next = buffer_at(m, &r->desc[(slot + 1) & mask], 0);
+			if (next != NULL)
+				fetch_to_write(next, RTE_MIN(bufs[done + 1]->data_len, AHEAD));
+		}
+		if (unlikely(to == NULL)) {
+			q->oversize++;
+			len = 0; /* the descriptor must go on: empty, which receivers ignore */
+		} else {
+			memcpy(to, rte_pktmbuf_mtod(bufs[done], void *), len);
+		}
+		d->length = len;
+		d->flags = 0;
+		slot++;
+	}
+	if (client)
+		__atomic_store_n(&r->head, slot, __ATOMIC_RELEASE);
+	else
+		__atomic_store_n(&r->tail, slot, __ATOMIC_RELEASE);
+	rte_smp_mb(); /* see dp_memif_arm */
+	if (done > 0 && !(r->flags & MASK_INT))
+		signal_peer(mq);
+	leave(m);
+	rte_pktmbuf_free_bulk(bufs, done);
+	return done;
+}
+
+/* take_in copies the frame that begins at slot into b, and returns how many descriptors
+ * it has, 0 when its end is not there yet. b stays empty when the frame is not to be
+ * believed, or does not fit. */
+static inline uint16_t take_in(struct dp_rxq *q, struct ring *r, uint16_t slot, uint16_t mask,
+			       uint16_t avail, struct rte_mbuf *b)
+{
+	struct dp_memif *m = q->memif;
+	uint32_t len = 0, room = b->buf_len - b->data_off;
+	uint16_t used = 0;
+	bool fits = true, good = true, more;
+
+	do {
+		struct desc *d = &r->desc[(slot + used) & mask];
+		uint32_t n = ONCE(d->length);
+		uint8_t *from = buffer_at(m, d, n);
+
+		more = ONCE(d->flags) & NEXT;
+		used++;
+		good = good && from != NULL;
+		fits = fits && n <= room - len;
+		if (likely(good && fits)) {
+			memcpy(rte_pktmbuf_mtod_offset(b, void *, len), from, n);
+			len += n;
+		}
+	} while (more && used < avail);
+	if (unlikely(more && used <= mask))
+		return 0;
+	if (unlikely(!good || !fits || more)) {
+		if (good && !more)
+			q->chained++;
+		else
+			q->malformed++;
+		len = 0;
+	}
+	b->data_len = b->pkt_len = len;
+	return used;
+}
+
+static uint16_t copy_rx(struct dp_rxq *q, struct rte_mbuf **bufs, uint16_t n)
+{
+	struct dp_memif *m = q->memif;
+	struct queue *mq = q->queue;
+	bool client = mq->type == S2C;
+	uint16_t slot, avail, got = 0;
+
+	if (!enter(m))
+		return 0;
+	struct ring *r = ring_of(m, mq);
+	uint16_t mask = (1 << mq->log2_ring_size) - 1;
+	if (client) {
+		slot = mq->last_tail;
+		avail = __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE) - slot;
+	} else {
+		slot = mq->last_head;
+		avail = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE) - slot;
+	}
+	if (avail > mask + 1)
+		avail = 0;
+	n = RTE_MIN(n, avail);
+	if (n > 0)
+		disarm(q, r);
+	while (n > 0 && rte_pktmbuf_alloc_bulk(mq->pool, bufs, n) != 0)
+		n /= 2;
+	uint16_t i = 0;
+	for (; i < n && avail > 0; i++) {
+		if (slot % 4 == 0)
+			fetch((uint8_t *)&r->desc[(slot + DESCS) & mask], 1);
+		if (avail > 1) {
+			struct desc *e = &r->desc[(slot + 1) & mask];
+			uint8_t *next = buffer_at(m, e, 0);
+			if (next != NULL)
+				fetch(next, RTE_MIN(ONCE(e->length), AHEAD));
+		}
+		uint16_t used = take_in(q, r, slot, mask, avail, bufs[i]);
+		if (unlikely(used == 0))
+			break;
+		slot += used;
+		avail -= used;
+		bufs[i]->port = mq->port;
+		if (likely(bufs[i]->data_len > 0))
+			swap(&bufs[got++], &bufs[i]);
+	}
+	if (unlikely(got < n))
+		rte_pktmbuf_free_bulk(bufs + got, n - got);
+	if (!client) {
+		mq->last_head = slot;
+		if (i > 0)
+			__atomic_store_n(&r->tail, slot, __ATOMIC_RELEASE);
+	} else {
+		mq->last_tail = slot;
+		offer(m, mq, r, mask);
+	}
+	leave(m);
+	return got;
+}
+
+void dp_memif_bind_rx(struct dp_memif *m, struct dp_rxq *q, uint32_t index)
+{
+	q->memif = m;
+	q->queue = m->in.rx_queues[index];
+	q->poll = copy_rx;
+}
+
+void dp_memif_bind_tx(struct dp_memif *m, struct dp_txq *q, uint32_t index)
+{
+	q->memif = m;
+	q->queue = m->in.tx_queues[index];
+	q->push = copy_tx;
+}
+
+/* dp_memif_arm asks the peer to signal the queue's descriptor when it sends. It
+ * returns false, and asks for nothing, when packets wait already or there is no
+ * peer. The worker of the queue calls it before it sleeps. */
+bool dp_memif_arm(uintptr_t queue)
+{
+	struct dp_rxq *q = (struct dp_rxq *)queue;
+	struct dp_memif *m = q->memif;
+	struct queue *mq = q->queue;
+	bool ok;
+
+	if (!enter(m))
+		return true; /* no peer: nothing can come but a connection */
+	struct ring *r = ring_of(m, mq);
+	drain(mq); /* a signal that nobody needed must not wake us for ever */
+	r->flags &= ~MASK_INT;
+	rte_smp_mb();
+	/* The peer stores its index and then reads the flag without a barrier in between:
+	 * give a store that is on its way the time to arrive. */
+	for (int i = 0; i < 64; i++)
+		rte_pause();
+	ok = !rx_waits(mq, r);
+	if (ok) {
+		q->armed = true;
+	} else {
+		r->flags |= MASK_INT;
+		drain(mq);
+	}
+	leave(m);
+	return ok;
+}

@@ -12,8 +12,8 @@
  * thread, while a worker may be copying from it. The driver has no lock for the data
  * path, but memif_disconnect takes the lock of the control channel between clearing
  * the CONNECTED flag and unmapping. So a burst holds that lock and looks at the flag
- * first (enter, in memif.h): who disconnects waits for bursts that are under way, and later bursts
- * find the flag clear.
+ * first (enter, in memif.h): who disconnects waits for bursts that are under way, and
+ * later bursts find the flag clear.
  *
  * Two threads in memif_disconnect at a time close each other's descriptors and free
  * memory twice. Therefore our control code never ends a connection itself: it shuts
@@ -44,7 +44,7 @@ void dp_memif_hangup(struct dp_memif *m)
 
 	rte_spinlock_lock(&p->lock);
 	if (p->channel != NULL)
-		(void)!shutdown(rte_intr_fd_get(p->channel->intr), SHUT_RDWR);
+		(void)!shutdown(intr_fd(p->channel->intr), SHUT_RDWR);
 	rte_spinlock_unlock(&p->lock);
 }
 
@@ -84,7 +84,7 @@ int dp_memif_wake_fd(struct dp_memif *m, struct dp_rxq *q)
 
 	if (!enter(m))
 		return -1;
-	fd = rte_intr_fd_get(mq->intr);
+	fd = intr_fd(mq->intr);
 	leave(m);
 	return fd;
 }
@@ -139,12 +139,12 @@ struct dp_memif *dp_memif_new(const char *name, uint32_t id, bool server, const 
 		return NULL;
 	for (uint32_t i = 0; i < nrx; i++) {
 		struct queue *q = in.rx_queues[i];
-		if (q->type != (server ? C2S : S2C) || rte_intr_fd_get(q->intr) != -1)
+		if (q->type != (server ? C2S : S2C) || intr_fd(q->intr) != -1)
 			return NULL;
 	}
 	for (uint32_t i = 0; i < ntx; i++) {
 		struct queue *q = in.tx_queues[i];
-		if (q->type != (server ? S2C : C2S) || rte_intr_fd_get(q->intr) != -1)
+		if (q->type != (server ? S2C : C2S) || intr_fd(q->intr) != -1)
 			return NULL;
 	}
 	struct dp_memif *m = calloc(1, sizeof(*m));

@@ -2,8 +2,6 @@
 #ifndef DP_MEMIF_H
 #define DP_MEMIF_H
 
-#define ALLOW_EXPERIMENTAL_API /* rte_intr_fd_get */
-
 #include <unistd.h>
 
 #include <rte_interrupts.h>
@@ -99,6 +97,16 @@ struct dp_memif {
 	uint32_t inside;
 };
 
+/* rte_intr_fd_get is marked experimental. Allowing such functions as a whole would
+ * compile DPDK's trace points into the packet path. */
+static inline int intr_fd(const struct rte_intr_handle *h)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+	return rte_intr_fd_get(h);
+#pragma GCC diagnostic pop
+}
+
 static inline bool enter(struct dp_memif *m)
 {
 	struct private *p = m->p;
@@ -152,7 +160,7 @@ static inline bool rx_waits(struct queue *mq, struct ring *r)
 static inline void drain(struct queue *mq)
 {
 	uint64_t count;
-	int fd = rte_intr_fd_get(mq->intr);
+	int fd = intr_fd(mq->intr);
 
 	if (fd >= 0 && read(fd, &count, sizeof(count)) < 0)
 		return; /* nothing was signalled */

@@ -18,7 +18,7 @@ static void disarm(struct dp_rxq *q, struct ring *r)
 static void signal_peer(struct queue *mq)
 {
 	uint64_t one = 1;
-	int fd = rte_intr_fd_get(mq->intr);
+	int fd = intr_fd(mq->intr);
 
 	if (fd >= 0)
 		(void)!write(fd, &one, sizeof(one));

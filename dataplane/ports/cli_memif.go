@@ -43,7 +43,7 @@ func createMemif(m *Manager) *cli.Command {
 }
 
 func parseMemif(in *cli.Input) (o MemifOptions, err error) {
-	o = MemifOptions{RingSize: defaultRingSize, ZeroCopy: true, RxQueues: 1, TxQueues: 1}
+	o = MemifOptions{RingSize: defaultRingSize, RxQueues: 1, TxQueues: 1}
 	for err == nil && !in.Done() {
 		switch {
 		case in.Match("id"):
@@ -66,8 +66,7 @@ func parseMemif(in *cli.Input) (o MemifOptions, err error) {
 			o.Master = true
 		case in.Match("slave"):
 			o.Master = false
-		case in.Match("no-zero-copy"):
-			o.ZeroCopy = false
+		case in.Match("no-zero-copy"): // as it is: frames are always copied
 		case in.Match("hw-addr"):
 			err = macAddr(in, &o.MAC)
 		case in.Match("mode"):
@@ -269,7 +268,7 @@ func (s *MemifStatus) text(b *strings.Builder) {
 	for _, f := range []struct {
 		on   bool
 		name string
-	}{{s.Up, "admin-up"}, {!s.Options.Master, "slave"}, {s.LinkUp, "connected"}, {s.Options.ZeroCopy && !s.Options.Master, "zero-copy"}} {
+	}{{s.Up, "admin-up"}, {!s.Options.Master, "slave"}, {s.LinkUp, "connected"}} {
 		if f.on {
 			b.WriteString(" " + f.name)
 		}
@@ -287,7 +286,7 @@ func (s *MemifStatus) text(b *strings.Builder) {
 		b.WriteByte('\n')
 	}
 	// What the lines above say already.
-	for _, name := range []string{"socket", "id", "role", "connected", "zero-copy"} {
+	for _, name := range []string{"socket", "id", "role", "connected"} {
 		delete(d, name)
 	}
 	for _, x := range s.Details {

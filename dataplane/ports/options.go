@@ -27,7 +27,6 @@ type MemifOptions struct {
 	Master     bool    `json:"master"`
 	RingSize   int     `json:"ringSize"`   // descriptors, a power of two
 	BufferSize int     `json:"bufferSize"` // bytes, 0 for what fits a packet buffer
-	ZeroCopy   bool    `json:"zeroCopy"`
 	Secret     string  `json:"-"`
 	MAC        hdr.MAC `json:"mac"` // zero: the device chooses
 	RxQueues   int     `json:"rxQueues"`

@@ -138,7 +138,7 @@ func (h *host) fails(line, text string, usage bool) {
 func TestMemif(t *testing.T) {
 	h := newHost(t)
 	h.want("create interface memif", "memif0/0\n")
-	if want := (MemifOptions{SocketPath: "/run/test/memif.sock", RingSize: 1024, ZeroCopy: true, RxQueues: 1, TxQueues: 1}); h.memif != want {
+	if want := (MemifOptions{SocketPath: "/run/test/memif.sock", RingSize: 1024, RxQueues: 1, TxQueues: 1}); h.memif != want {
 		t.Errorf("defaults %+v", h.memif)
 	}
 	h.want("create memif socket id 1 filename other.sock", "")
@@ -242,7 +242,7 @@ func TestShowMemif(t *testing.T) {
 		"  socket-id 1 id 0 mode ethernet\n  flags connected\n" +
 		"  num-s2m-rings 1 num-m2s-rings 1 buffer-size 2048 num-regions 2\n  ring-size 1024\n"
 	sockets := "sockets\n  id  listener    filename\n  0   no          /run/test/memif.sock\n  1   yes (1)     /run/vpp/memif.sock\n"
-	h.want("show memif", sockets+first+"\ninterface memif0/3\n  socket-id 0 id 3 mode ethernet\n  flags admin-up slave connected zero-copy\n")
+	h.want("show memif", sockets+first+"\ninterface memif0/3\n  socket-id 0 id 3 mode ethernet\n  flags admin-up slave connected\n")
 	h.want("show memif memif1/0", sockets+first)
 	out, err := h.run("show memif | json")
 	var v struct {

@@ -16,7 +16,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -214,19 +213,25 @@ func (p peer) open(o Options, pool *dpdk.Pool) (device.Device, error) {
 	return vdev.Open(vdev.Options{Name: "net_memif_stock", Args: o.args() + "," + p.Stock}, pool)
 }
 
-// scribble writes garbage over the rings that this process shares with its peer.
+// scribble writes garbage over the rings that this process shares with its peer. It goes
+// through the file: the driver may unmap the memory at any time.
 func scribble() {
-	maps, _ := os.ReadFile("/proc/self/maps")
-	for l := range strings.Lines(string(maps)) {
-		var from, to uintptr
-		if strings.Contains(l, "memif_region_0") {
-			if n, _ := fmt.Sscanf(l, "%x-%x", &from, &to); n == 2 {
-				words := unsafe.Slice((*uint32)(*(*unsafe.Pointer)(unsafe.Pointer(&from))), 2*(128+1024*16)/4)
-				for range 2000 {
-					words[rand.IntN(len(words))] = rand.Uint32() >> rand.IntN(32)
-				}
-			}
+	fds, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range fds {
+		path := "/proc/self/fd/" + e.Name()
+		if name, _ := os.Readlink(path); !strings.Contains(name, "memif_region_0") {
+			continue
 		}
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			continue // closed meanwhile
+		}
+		var word [4]byte
+		for range 2000 {
+			binary.NativeEndian.PutUint32(word[:], rand.Uint32()>>rand.IntN(32))
+			_, _ = f.WriteAt(word[:], 4*rand.Int64N(2*(128+1024*16)/4))
+		}
+		_ = f.Close()
 	}
 }
 

@@ -92,6 +92,9 @@ func TestScribbler(t *testing.T) {
 				c.kill()
 				within(t, 5*time.Second, "link down", func() bool { return !d.Link().Up })
 			}
+			if d.Counters().RxErrors == 0 {
+				t.Error("no nonsense was met")
+			}
 			// A decent peer finds everything in order.
 			h.bad, h.received = 0, 0
 			c := peer{Mode: "flood", Size: 500, Devices: []Options{{Master: !master, SocketPath: path}}, Room: jumbo, CPU: -1}.start(t)

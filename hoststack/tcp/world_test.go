@@ -106,6 +106,7 @@ func (x *world) step() {
 func (x *world) run(d int64) {
 	for end := x.now + d; x.now < end; {
 		x.step()
+		x.skip(end)
 	}
 }
 
@@ -117,22 +118,30 @@ func (x *world) until(d int64, what string, f func() bool) {
 			return
 		}
 		x.step()
-		// Nothing happens for a while: skip it.
-		if len(x.a.in.q) == 0 && len(x.b.in.q) == 0 && !x.a.busy() && !x.b.busy() {
-			next := min(x.a.w.Wheel.Next(), x.b.w.Wheel.Next(), end)
-			for _, h := range []*host{x.a, x.b} {
-				for _, s := range h.sessions {
-					if s.paced != 0 {
-						next = min(next, s.paced)
-					}
-				}
-			}
-			x.now = max(x.now, next-x.tick)
-		}
+		x.skip(end)
 	}
 	if !f() {
 		x.t.Fatalf("%s: not after %v ms\n%s", what, d/1e6, x.dump())
 	}
+}
+
+// skip goes to where the next thing happens, or to end, when nothing is under way.
+func (x *world) skip(end int64) {
+	if len(x.a.in.q) > 0 || len(x.b.in.q) > 0 || x.a.busy() || x.b.busy() {
+		return
+	}
+	x.now = max(x.now, min(x.a.next(), x.b.next(), end)-x.tick)
+}
+
+// next is a time before which h does nothing by itself.
+func (h *host) next() int64 {
+	next := h.w.Wheel.Next()
+	for _, s := range h.sessions {
+		if s.paced != 0 {
+			next = min(next, s.paced)
+		}
+	}
+	return next
 }
 
 func (h *host) busy() bool {

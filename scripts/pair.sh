@@ -6,6 +6,9 @@ if [ "$(id -u)" = 0 ]; then base=/run/vpphost
 elif [ -w "${XDG_RUNTIME_DIR:-/nonexistent}" ]; then base=$XDG_RUNTIME_DIR/vpphost
 else base=/tmp/vpphost-$(id -u); fi
 pair=$base/pair-$$
+for d in "$base"/pair-*; do # of pairs that are gone
+	kill -0 "${d##*-}" 2> /dev/null || rm -rf "$d"
+done
 mkdir -p "$pair"
 
 # The cores that we may use; the peer gets the last, we the first.

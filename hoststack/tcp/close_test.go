@@ -302,6 +302,18 @@ func TestSynInEstablished(t *testing.T) {
 	p.state(s, Established)
 }
 
+// TestSynLeavesTimestamp: a SYN that is not acceptable, which anybody may have sent, must
+// not set TS.Recent: PAWS would drop all that the peer sends from then on.
+func TestSynLeavesTimestamp(t *testing.T) {
+	p := newPeer(t)
+	p.ts, p.tsv = true, 1000
+	s := p.accept(modern())
+	p.send(seg{flags: hdr.SYN, seq: 0xf0000000, wnd: 500, tsv: 1 << 30})
+	p.send(data(0, 500))
+	p.step(0)
+	s.checkGot(500)
+}
+
 // TestRstChecks: RFC 5961 section 3.
 func TestRstChecks(t *testing.T) {
 	p := newPeer(t)

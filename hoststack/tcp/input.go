@@ -34,8 +34,9 @@ func (m *machine) sync(c *Conn, now int64) {
 	if !m.checkTS(c, s, now) || !m.checkSeq(c, s, now) {
 		return
 	}
-	// RFC 7323 section 4.3, step R3.
-	if c.has(fTS) && s.opt.has&optTS != 0 && s.seq.AtOrBefore(c.lastAck) {
+	// RFC 7323 section 4.3, step R3. A SYN may have come here unacceptable, only to be
+	// answered below.
+	if c.has(fTS) && s.opt.has&optTS != 0 && s.flags&hdr.SYN == 0 && s.seq.AtOrBefore(c.lastAck) {
 		c.tsRecent, c.tsTick = s.opt.tsVal, tickAfter(now, 0)
 	}
 	// Second, check the RST bit, as RFC 5961 section 3 has it.

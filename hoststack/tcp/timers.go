@@ -27,9 +27,11 @@ func (t tick) ns(now int64) int64 {
 	return (n + int64(int32(uint32(t)-uint32(n)))) << tickShift
 }
 
-// since is how long ago t was, in ns.
+// since is how long ago t was, in ns, up to 78 hours. As ticks are rounded up, a time
+// stamp of just now may be ahead.
 func (t tick) since(now int64) int64 {
-	return int64(int32(uint32(now>>tickShift)-uint32(t))) << tickShift
+	const ahead = 2
+	return (int64(uint32(now>>tickShift)+ahead-uint32(t)) - ahead) << tickShift
 }
 
 // nextDeadline is the earliest of c's deadlines, 0 when it has none.

@@ -23,3 +23,26 @@ func TestTickWrap(t *testing.T) {
 		t.Errorf("%d connections are left", n)
 	}
 }
+
+// TestLongQuiet: what was noted long ago does not seem to be of just now when the ticks
+// have wrapped around.
+func TestLongQuiet(t *testing.T) {
+	const hour, day = 3600e9, 24 * 3600e9
+	for _, quiet := range []int64{20 * hour, 45 * hour, 70 * hour, 100 * hour, 20 * day, 25 * day, 26 * day, 27 * day, 40 * day} {
+		p := newPeer(t)
+		p.ts = true
+		s := p.accept(modern())
+		syn := seg{flags: hdr.SYN, seq: 1, wnd: 500, noTS: true}
+		p.send(syn)
+		p.expect("ACK 1:1 ack 1")
+		s.write(1)
+		p.step(0)
+		p.send(ack(2))
+		p.sent = nil
+		p.step(quiet)
+		p.send(syn) // RFC 5961 section 7: two a second, not two in three days
+		p.expect("ACK 2:2 ack 1")
+		p.h.tcp.Reset(p.h.w, s.conn)
+		p.step(0)
+	}
+}

@@ -41,7 +41,7 @@ type Conn struct {
 	rxSize   uint32  // of the receive FIFO, bytes
 	tsRecent uint32  // TS.Recent
 	tsOffset uint32  // added to the clock in TSval
-	tsTick   tick    // when TS.Recent was set; off while it is not valid
+	tsStamp  uint32  // when TS.Recent was set, see tsStampAt
 	pseudo   uint32  // sum of the pseudo-header, without the length
 	owed     uint8   // segments received and not acknowledged yet
 	rcvScale uint8   // shift of the window that we advertise

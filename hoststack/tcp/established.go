@@ -124,7 +124,7 @@ func (m *machine) run(c *Conn, bufs []*pkt.Buf, now int64) (took int) {
 	c.stats.segsIn += uint32(took)
 	m.in[inAck] += uint64(took - segs)
 	if fresh {
-		c.tsRecent, c.tsTick = recent, tickAfter(now, 0)
+		c.tsRecent, c.tsStamp = recent, tsStampAt(now)
 	}
 	m.ecr = ecr
 	grown := m.takeWindow(c, seq, ack, word&0xffff)

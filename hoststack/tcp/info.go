@@ -84,8 +84,8 @@ func (s *shard) text2(i uint32, c *Conn, now int64) []string {
 		rttAge = float64(now-c.rttTime) / 1e9
 	}
 	tsAge := int64(0)
-	if c.tsTick != 0 {
-		tsAge = c.tsTick.since(now) / 1e6
+	if c.has(fTS) {
+		tsAge = c.tsAge(now) / 1e6
 	}
 	rate := s.rate(c)
 	pace := "none"

@@ -6,10 +6,17 @@ import (
 	"vpphost/dataplane/hdr"
 )
 
-// pawsIdle is how long TS.Recent stays valid (RFC 7323 section 5.5: 24 days). Ticks
-// reach 39 hours back; a connection that was quiet for longer is as if it had been
-// for 24 days, which only makes it accept what it might have refused.
-const pawsIdle = int64(24 * time.Hour)
+// pawsIdle is how long TS.Recent stays valid (RFC 7323 section 5.5).
+const pawsIdle = int64(24 * 24 * time.Hour)
+
+// tsStampAt is a time in units of 67 ms, which reach nine years back: ticks do not
+// reach 24 days.
+func tsStampAt(now int64) uint32 { return uint32(now >> tsStampShift) }
+
+const tsStampShift = 26
+
+// tsAge is how long ago TS.Recent was set, in ns.
+func (c *Conn) tsAge(now int64) int64 { return int64(tsStampAt(now)-c.tsStamp) << tsStampShift }
 
 // sync takes a segment, off the fast path, of a connection in SYN_RCVD or a later
 // state but TIME_WAIT: RFC 9293 section 3.10.7.4, whose steps are numbered here.
@@ -37,7 +44,7 @@ func (m *machine) sync(c *Conn, now int64) {
 	// RFC 7323 section 4.3, step R3. A SYN may have come here unacceptable, only to be
 	// answered below.
 	if c.has(fTS) && s.opt.has&optTS != 0 && s.flags&hdr.SYN == 0 && s.seq.AtOrBefore(c.lastAck) {
-		c.tsRecent, c.tsTick = s.opt.tsVal, tickAfter(now, 0)
+		c.tsRecent, c.tsStamp = s.opt.tsVal, tsStampAt(now)
 	}
 	// Second, check the RST bit, as RFC 5961 section 3 has it.
 	if s.flags&hdr.RST != 0 {
@@ -106,10 +113,10 @@ func (m *machine) checkTS(c *Conn, s *segment, now int64) bool {
 		m.count(inPAWS)
 		return false
 	}
-	if c.tsTick == 0 || int32(s.opt.tsVal-c.tsRecent) >= 0 {
+	if int32(s.opt.tsVal-c.tsRecent) >= 0 {
 		return true
 	}
-	if c.tsTick.since(now) > pawsIdle {
+	if c.tsAge(now) > pawsIdle {
 		return true // section 5.5: TS.Recent is too old to tell
 	}
 	m.count(inPAWS)

@@ -138,7 +138,7 @@ func (s *shard) takeSYN(c *Conn, seg *segment, now int64) {
 	}
 	if o.has&optTS != 0 {
 		c.set(fTS)
-		c.tsRecent, c.tsTick = o.tsVal, tickAfter(now, 0)
+		c.tsRecent, c.tsStamp = o.tsVal, tsStampAt(now)
 	}
 	if o.has&optSACKPerm != 0 {
 		c.set(fSACK)

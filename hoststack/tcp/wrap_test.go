@@ -42,6 +42,12 @@ func TestLongQuiet(t *testing.T) {
 		p.step(quiet)
 		p.send(syn) // RFC 5961 section 7: two a second, not two in three days
 		p.expect("ACK 2:2 ack 1")
+		// RFC 7323 section 5.5: a clock of 1 ms goes backwards, it seems, after 25 days.
+		x := data(0, 500)
+		x.ack = 2
+		p.send(x)
+		p.step(0)
+		s.checkGot(500)
 		p.h.tcp.Reset(p.h.w, s.conn)
 		p.step(0)
 	}

@@ -95,6 +95,11 @@ func (m *machine) onAck(c *Conn, s *segment, now int64) bool {
 	grown := m.takeWindow(c, s.seq, s.ack, s.wnd)
 	if c.has(fPersist) {
 		m.leavePersist(c, now)
+	} else if c.sndWnd == 0 && c.tries > 1 {
+		// The window was shut while data was in flight: what the timer sends again are
+		// window probes, and they are answered (RFC 9293 section 3.8.6.1).
+		c.tries = 1
+		m.progress(c, now)
 	}
 	if s.ack.After(c.sndUna) {
 		m.ackNew(c, s.ack, fresh, sacked, now)

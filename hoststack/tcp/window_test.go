@@ -235,6 +235,30 @@ func TestProbeTaken(t *testing.T) {
 	p.state(s, FinWait2)
 }
 
+// TestWindowShutInFlight: the peer takes back the window that data in flight was sent
+// into, as Linux does when it is out of memory. As long as it answers, it is alive.
+func TestWindowShutInFlight(t *testing.T) {
+	p := newPeer(t)
+	s := p.accept(modern())
+	s.write(3000)
+	p.step(0)
+	shut := ack(1)
+	shut.wnd = 0
+	for range 20 {
+		p.send(shut)
+		p.sent = nil
+		p.pass(61e9)
+		if len(p.sent) == 0 || s.gone {
+			t.Fatalf("sent %v, gone %v: %v", p.sent, s.gone, s.why)
+		}
+	}
+	p.sent = nil
+	p.pass(1000e9) // nor is it given up at once when it falls silent: only after a while
+	if !s.gone || !errors.Is(s.why, transport.ErrTimeout) || len(p.sent) < 4 {
+		t.Errorf("gone %v, %v, %d sent", s.gone, s.why, len(p.sent))
+	}
+}
+
 // TestProbesUnanswered: a peer that does not answer is given up.
 func TestProbesUnanswered(t *testing.T) {
 	p := newPeer(t)

@@ -138,8 +138,9 @@ func (m *machine) lossFound(c *Conn, k *cold) bool {
 		return k.board.n > 0 && (c.dupAcks >= dupThresh || m.lostEdge(c, k).After(c.sndUna))
 	}
 	// RFC 6582 section 3.2 step 2: not again for what was in flight when the last
-	// episode began.
-	return c.dupAcks >= dupThresh && c.sndUna.After(c.stats.recover)
+	// episode began. What lies beyond sndNxt is a number of 2 GB ago or more.
+	last := c.stats.recover
+	return c.dupAcks >= dupThresh && (last.Before(c.sndUna) || last.After(c.sndNxt))
 }
 
 func (m *machine) startRecovery(c *Conn, k *cold, now int64) {

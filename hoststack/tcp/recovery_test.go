@@ -220,6 +220,18 @@ func TestNewReno(t *testing.T) {
 	}
 }
 
+// TestNewRenoLongAfter: a loss is found without SACK also when the last one was more than
+// 2 GB ago, so that its number seems to lie ahead.
+func TestNewRenoLongAfter(t *testing.T) {
+	p := newPeer(t)
+	s := p.open10(putWScale(putMSS(nil, 1000), 7))
+	s.c().stats.recover = s.c().sndUna.Add(-1<<31 - 1e6)
+	for range 3 {
+		p.send(ack(1))
+	}
+	p.seqs(1)
+}
+
 // TestLimitedTransmit: RFC 3042.
 func TestLimitedTransmit(t *testing.T) {
 	for _, sack := range []bool{true, false} {

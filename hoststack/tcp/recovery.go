@@ -85,10 +85,14 @@ func (m *machine) onLossAck(c *Conn, n, fresh, sacked int, dup bool, flight int,
 			m.endRecovery(c, k, now)
 			break
 		}
-		if !c.has(fSACK) && n > 0 {
-			k.highRxt = c.sndUna // RFC 6582 section 3.2 step 5: the next hole
+		partial := !c.has(fSACK) && n > 0
+		if partial {
+			k.highRxt = c.sndUna // RFC 6582 section 3.2 step 3: the next hole
 		}
 		m.prr(c, k, delivered)
+		if partial {
+			k.quota = max(k.quota, int32(c.mss)) // else only the timer might send it
+		}
 	case timeout:
 		if n > 0 && (m.spurious(c, k, now) || c.sndUna.AtOrAfter(c.stats.recover)) {
 			k.mode = open

@@ -220,6 +220,22 @@ func TestNewReno(t *testing.T) {
 	}
 }
 
+// TestNewRenoManyHoles: a burst is lost, and with it what would have made duplicate ACKs.
+// Each partial ACK brings the next hole, whatever PRR says.
+func TestNewRenoManyHoles(t *testing.T) {
+	p := newPeer(t, func(o *setup) { o.cfg.InitialCwnd = 100 })
+	s := p.accept(putWScale(putMSS(nil, 1000), 7))
+	s.write(100000)
+	p.step(0)
+	p.sent = nil
+	p.send(ack(1), ack(1), ack(1))
+	p.seqs(1)
+	for n := uint32(1001); n <= 40001; n += 1000 {
+		p.send(ack(n))
+		p.seqs(n)
+	}
+}
+
 // TestNewRenoLongAfter: a loss is found without SACK also when the last one was more than
 // 2 GB ago, so that its number seems to lie ahead.
 func TestNewRenoLongAfter(t *testing.T) {

@@ -170,6 +170,9 @@ func TestSimultaneousOpen(t *testing.T) {
 	p.expect("SYN ACK 0:0 ack 1")
 	p.send(seg{flags: hdr.SYN | hdr.ACK, seq: 0, ack: 1, wnd: 500, opts: modern()})
 	p.state(s, Established)
+	if w := s.c().sndWnd; w > 500 {
+		t.Errorf("window %d: that of a SYN is not scaled", w) // RFC 7323 section 2.2
+	}
 	p.sent = nil
 	p.send(seg{flags: hdr.ACK, seq: 1, ack: 1, wnd: 500, text: bytesOf(0, 100)})
 	p.step(0)

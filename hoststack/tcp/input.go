@@ -36,6 +36,7 @@ func (m *machine) sync(c *Conn, now int64) {
 		}
 		// Simultaneous open (figure 8): the SYN is known, the ACK is news.
 		s.skipSYN()
+		s.wnd >>= c.sndScale // never scaled on a SYN (RFC 7323 section 2.2)
 	}
 	// First, check sequence number.
 	if !m.checkTS(c, s, now) || !m.checkSeq(c, s, now) {

@@ -103,3 +103,29 @@ func TestNoAllocationsOpening(t *testing.T) {
 		t.Error("no SYN was taken")
 	}
 }
+
+// TestNoAllocationsStray: nor must segments for nobody, or for a connection in TIME_WAIT:
+// of these anybody may send as many as he likes.
+func TestNoAllocationsStray(t *testing.T) {
+	p := newPeer(t)
+	s := p.accept(modern())
+	p.close(s)
+	fin := p.frame(seg{flags: hdr.FIN | hdr.ACK, seq: 1, ack: 2, wnd: 500})
+	p.to = 81
+	nobody := p.frame(seg{flags: hdr.SYN, wnd: 500, opts: modern()})
+	p.h.tcp.net = swallow{p.h}
+	bufs := make([]*pkt.Buf, 1)
+	for name, f := range map[string][]byte{"TIME_WAIT": fin, "nobody": nobody} {
+		fn := func() {
+			bufs[0] = p.h.load(frame{data: f})
+			p.h.tcp.Input(p.h.w, bufs)
+		}
+		fn()
+		if n := testing.AllocsPerRun(100, fn); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+	if p.h.counter("input", inTimeWait) < 100 || p.h.counter("output", outRst) < 100 {
+		t.Error("no segment was answered")
+	}
+}

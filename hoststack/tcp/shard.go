@@ -36,6 +36,9 @@ type shard struct {
 	one  []*pkt.Buf     // of a lone segment
 	hdr  header
 	opts [maxOptions]byte
+	// stray is scratch memory: a local variable would go to the heap, as the network layer
+	// is behind an interface.
+	stray Conn
 }
 
 func newShard(t *TCP, w *worker.Worker, seed uint64) (s *shard, err error) {

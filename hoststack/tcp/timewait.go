@@ -5,7 +5,6 @@ import (
 	"unsafe"
 
 	"vpphost/dataplane/hdr"
-	"vpphost/dataplane/ip"
 	"vpphost/dataplane/mem"
 	"vpphost/dataplane/pkt"
 	"vpphost/dataplane/worker"
@@ -203,7 +202,7 @@ func (s *shard) inTimeWait(i uint32, b *pkt.Buf, t *tuple, hash uint32) {
 		// and a thousand peers that close at once all need their answer.
 		s.waits.remove(x)
 		s.startWait(j, x, now)
-		s.ackWait(x, t.iface, now)
+		s.ackWait(x, t, now)
 		return
 	case seg.length() == 0 && seg.seq == x.rcvNxt:
 		return // acceptable, and there is nothing in it
@@ -212,21 +211,19 @@ func (s *shard) inTimeWait(i uint32, b *pkt.Buf, t *tuple, hash uint32) {
 		s.snt[outUnchallenged]++
 		return
 	}
-	s.ackWait(x, t.iface, now)
+	s.ackWait(x, t, now)
 }
 
-// ackWait acknowledges for a waiter.
-func (s *shard) ackWait(x *waiter, iface uint32, now int64) {
-	var p ip.Path
-	if s.t.net.FindPath(s.w, &x.remote, iface, &p) != nil {
+// ackWait acknowledges for a waiter between t's ends.
+func (s *shard) ackWait(x *waiter, t *tuple, now int64) {
+	c := s.strayConn(t)
+	if c == nil {
 		return
 	}
-	c := Conn{local: x.local, remote: x.remote, lport: x.lport, rport: x.rport, path: p,
-		tsOffset: x.tsOffset, tsRecent: x.tsRecent}
-	c.pseudo = uint32(hdr.Pseudo(&c.local, &c.remote, hdr.ProtoTCP))
+	c.tsOffset = x.tsOffset
 	var opts []byte
 	if x.tsRecent != 0 {
 		opts = putTS(s.opts[:0], c.tsNow(now), x.tsRecent)
 	}
-	s.lone(&c, hdr.ACK, x.sndNxt, x.rcvNxt, 0, opts)
+	s.lone(c, hdr.ACK, x.sndNxt, x.rcvNxt, 0, opts)
 }

@@ -240,12 +240,23 @@ func (s *shard) sendReset(c *Conn) {
 
 // sendResetTo answers a segment that belongs to no connection.
 func (s *shard) sendResetTo(t *tuple, r reset) {
-	c := Conn{local: t.local, remote: t.remote, lport: t.lport, rport: t.rport}
-	if s.t.net.FindPath(s.w, &c.remote, t.iface, &c.path) != nil {
+	c := s.strayConn(t)
+	if c == nil {
 		s.snt[outNoRoute]++
 		return
 	}
-	c.pseudo = uint32(hdr.Pseudo(&c.local, &c.remote, hdr.ProtoTCP))
 	s.snt[outRst]++
-	s.lone(&c, r.flags, r.seq, r.ack, 0, nil)
+	s.lone(c, r.flags, r.seq, r.ack, 0, nil)
+}
+
+// strayConn is as much of a connection between t's ends as one segment takes where there
+// is none, until the next call; nil when no path leads there.
+func (s *shard) strayConn(t *tuple) *Conn {
+	c := &s.stray
+	*c = Conn{local: t.local, remote: t.remote, lport: t.lport, rport: t.rport}
+	if s.t.net.FindPath(s.w, &c.remote, t.iface, &c.path) != nil {
+		return nil
+	}
+	c.pseudo = uint32(hdr.Pseudo(&c.local, &c.remote, hdr.ProtoTCP))
+	return c
 }

@@ -1,10 +1,12 @@
 package tcp
 
 import (
+	"net/netip"
 	"testing"
 
 	"vpphost/dataplane/hdr"
 	"vpphost/dataplane/pkt"
+	"vpphost/hoststack/transport"
 )
 
 // The packet path must not allocate on the Go heap.
@@ -101,6 +103,28 @@ func TestNoAllocationsOpening(t *testing.T) {
 	}
 	if p.h.counter("input", inSyn) < 100 {
 		t.Error("no SYN was taken")
+	}
+}
+
+// TestNoAllocationsConnecting: nor must active opens.
+func TestNoAllocationsConnecting(t *testing.T) {
+	p := newPeer(t)
+	p.h.tcp.net = swallow{p.h}
+	s := &sess{h: p.h}
+	p.h.sessions = append(p.h.sessions, s)
+	ep := transport.Endpoint{Addr: netip.AddrPortFrom(p.addr, p.port)}
+	fn := func() {
+		c, err := p.h.tcp.Connect(p.h.w, ep, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.h.tcp.shards[0].flush(p.now)
+		p.h.tcp.Reset(p.h.w, c)
+		p.h.tcp.shards[0].flush(p.now)
+	}
+	fn()
+	if n := testing.AllocsPerRun(100, fn); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

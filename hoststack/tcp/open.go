@@ -37,12 +37,13 @@ func (t *TCP) Connect(w *worker.Worker, ep transport.Endpoint, opaque uint32) (t
 // active finds the way and the ends of an active open, and allocates it. after, unless
 // 0, is what its initial sequence number must lie beyond.
 func (s *shard) active(ep transport.Endpoint, now int64) (i uint32, n *Conn, after uint32, err error) {
-	var c Conn // scratch: the path
+	c := &s.stray // for the path; what goes to the network layer may not be on the stack
 	x := tuple{remote: hdr.AddrOf(ep.Addr.Addr()), rport: ep.Addr.Port()}
 	if x.remote.IsZero() || isGroup(&x.remote) || x.rport == 0 {
 		return 0, nil, 0, transport.ErrBadAddress
 	}
-	if err := s.t.net.FindPath(s.w, &x.remote, ep.Iface, &c.path); err != nil {
+	c.remote = x.remote
+	if err := s.t.net.FindPath(s.w, &c.remote, ep.Iface, &c.path); err != nil {
 		return 0, nil, 0, transport.ErrNoRoute
 	}
 	hash, pooled := uint32(0), false
@@ -52,7 +53,7 @@ func (s *shard) active(ep transport.Endpoint, now int64) (i uint32, n *Conn, aft
 		hash, pooled = s.pooled(&x)
 	}
 	if x.local.IsZero() {
-		a, err := s.t.net.Source(s.w, &c.path, &x.remote)
+		a, err := s.t.net.Source(s.w, &c.path, &c.remote)
 		if err != nil {
 			return 0, nil, 0, transport.ErrNoSource
 		}

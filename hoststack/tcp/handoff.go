@@ -40,6 +40,9 @@ func (s *shard) handOff(run []*pkt.Buf, hash uint32) bool {
 		c.Trace = 0 // a record of this worker
 		copies = append(copies, c)
 	}
+	if len(copies) == 0 {
+		return true // what is out of buffers must not take memory from elsewhere
+	}
 	to := s.t.shards[owner]
 	to.w.Post(func(*worker.Worker) { to.input(copies) })
 	return true

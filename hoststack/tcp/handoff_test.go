@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"vpphost/dataplane/hdr"
+	"vpphost/dataplane/pkt"
 	"vpphost/dataplane/worker"
 	"vpphost/hoststack/flow"
 )
@@ -54,4 +55,18 @@ func TestHandOff(t *testing.T) {
 		}
 		p.sent = nil
 	}
+
+	// A flood that has used up the buffers must not fill the mailbox as well.
+	var bufs, taken []*pkt.Buf
+	for p.port = 81; p.port < 89; p.port++ {
+		bufs = append(bufs, p.h.load(frame{data: p.frame(seg{flags: hdr.ACK, seq: 5, ack: 7, raw: true})}))
+	}
+	for b := p.h.w.Bufs.Get(); b != nil; b = p.h.w.Bufs.Get() {
+		taken = append(taken, b)
+	}
+	p.h.tcp.Input(p.h.w, bufs)
+	if work := w2.Step(p.now); work != 0 {
+		t.Errorf("%d times handed off nothing", work)
+	}
+	p.h.w.Bufs.PutN(taken)
 }

@@ -22,7 +22,7 @@ func (m *machine) ackNew(c *Conn, ack hdr.Seq, fresh, sacked int, now int64) {
 	if c.sndNxt == ack {
 		// RFC 6298 section 5.2: all is acknowledged.
 		c.rtxAt = 0
-		c.clear(fPersist)
+		c.endPersist()
 	} else {
 		c.rtxAt = tickAfter(now, c.rtoNs()) // section 5.3
 	}

@@ -252,8 +252,17 @@ func (m *machine) sentAt(c *Conn, now int64) {
 	c.stats.sentTick = tickAfter(now, 0)
 	if c.rtxAt == 0 || c.has(fPersist) {
 		// RFC 6298 section 5.1.
-		c.clear(fPersist)
+		c.endPersist()
 		c.rtxAt = tickAfter(now, c.rtoNs())
+	}
+}
+
+// endPersist makes rtxAt the retransmission timer, if it was the persist timer, whose
+// back-off tells nothing of the path.
+func (c *Conn) endPersist() {
+	if c.has(fPersist) {
+		c.clear(fPersist)
+		c.backoff = 0
 	}
 }
 

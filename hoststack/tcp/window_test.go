@@ -235,6 +235,33 @@ func TestProbeTaken(t *testing.T) {
 	p.state(s, FinWait2)
 }
 
+// TestLossAfterZeroWindow: the back-off of window probes is not that of retransmissions:
+// what is lost after the window has opened is sent again soon.
+func TestLossAfterZeroWindow(t *testing.T) {
+	for _, opened := range []uint32{1, 2} { // by a window update, by the ACK of a probe
+		p := newPeer(t)
+		s := p.accept(modern())
+		shut := ack(1)
+		shut.wnd = 0
+		p.send(shut)
+		s.write(3000)
+		for range 10 {
+			p.pass(30e9)
+			p.send(shut)
+		}
+		p.sent = nil
+		p.send(ack(opened))
+		if len(p.sent) != 3 {
+			t.Fatalf("sent %v", p.sent)
+		}
+		p.sent = nil
+		p.pass(1500e6)
+		if len(p.sent) == 0 || p.sent[0].seq != opened {
+			t.Errorf("opened by ACK %d: sent again %v", opened, p.sent)
+		}
+	}
+}
+
 // TestWindowShutInFlight: the peer takes back the window that data in flight was sent
 // into, as Linux does when it is out of memory. As long as it answers, it is alive.
 func TestWindowShutInFlight(t *testing.T) {

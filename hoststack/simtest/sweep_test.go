@@ -57,14 +57,14 @@ func TestSweepTransfers(t *testing.T) {
 			t.Fatalf("seed %d: %s", seed, p.progress())
 		}
 		for i, e := range p.client.Ends {
-			if e.Received != e.Send && e.Why == nil {
-				t.Errorf("session %d ended well with %d of %d bytes", i, e.Received, e.Send)
-			}
-			if e.Why != nil { // the wire may be too bad for too long
-				t.Logf("seed %d, session %d: %v", seed, i, e.Why)
+			// No wire of these is so bad for so long that TCP has to give up.
+			if e.Received != e.Send || e.Why != nil {
+				t.Errorf("session %d ended with %d of %d bytes, %v", i, e.Received, e.Send, e.Why)
 			}
 		}
-		p.client.Failed = nil
+		if len(p.client.Ends) != n {
+			t.Errorf("%d of %d sessions were opened", len(p.client.Ends), n)
+		}
 		p.verify()
 	})
 }

@@ -314,6 +314,18 @@ func TestSynLeavesTimestamp(t *testing.T) {
 	s.checkGot(500)
 }
 
+// TestSynOfRebootedPeer: nor does PAWS keep a SYN from being answered. A peer that has lost
+// its connection may have a clock that seems older, and waits for the challenge to reset ours.
+func TestSynOfRebootedPeer(t *testing.T) {
+	p := newPeer(t)
+	p.ts, p.tsv = true, 1<<20
+	s := p.accept(modern())
+	p.send(seg{flags: hdr.SYN, seq: 0xf0000000, wnd: 500, tsv: 1000})
+	p.expect("ACK 1:1 ack 1")
+	p.send(seg{flags: hdr.RST, seq: 1, noTS: true})
+	p.ended(s, transport.ErrReset, 0)
+}
+
 // TestRstChecks: RFC 5961 section 3.
 func TestRstChecks(t *testing.T) {
 	p := newPeer(t)

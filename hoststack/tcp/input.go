@@ -102,15 +102,13 @@ func (m *machine) established(c *Conn, now int64) {
 // checkTS is PAWS, RFC 7323 section 5.3 step R1; false when the segment is to be
 // dropped.
 func (m *machine) checkTS(c *Conn, s *segment, now int64) bool {
-	if !c.has(fTS) || s.flags&hdr.RST != 0 {
+	// A reset needs none (section 5.2). A SYN is answered whatever it carries, below: it may
+	// be that of a peer whose clock has begun anew.
+	if !c.has(fTS) || s.flags&(hdr.RST|hdr.SYN) != 0 {
 		return true
 	}
 	if s.opt.has&optTS == 0 {
-		// Section 3.2: once timestamps are in use, a segment without is dropped. A
-		// SYN is answered all the same, below.
-		if s.flags&hdr.SYN != 0 {
-			return true
-		}
+		// Section 3.2: once timestamps are in use, a segment without is dropped.
 		m.count(inPAWS)
 		return false
 	}

@@ -30,7 +30,8 @@ type Config struct {
 	CsumOffload bool
 	// TSO is accepted and has no effect: segments are cut here (tso).
 	TSO bool
-	// NoDSACK takes no notice of duplicate SACK reports (no-dsack).
+	// NoDSACK is accepted and has no effect: duplicate SACK reports are neither made nor
+	// used (no-dsack).
 	NoDSACK bool
 
 	// How long a connection may stay in a state. FIN_WAIT_1, FIN_WAIT_2 and CLOSE_WAIT

@@ -4,18 +4,17 @@ package conf
 type Buffers struct {
 	PerNUMA  uint32 // packet buffers; 16384
 	DataSize uint32 // bytes of packet in each, without headroom; 2048
-	PageSize string // "default", "default-hugepage", "4K", "2M" or "1G"; "default" takes huge pages when there are any
 }
 
 func defaultBuffers() Buffers {
-	return Buffers{PerNUMA: 16384, DataSize: 2048, PageSize: "default"}
+	return Buffers{PerNUMA: 16384, DataSize: 2048}
 }
 
 func (b *Buffers) section() Section {
 	return Section{Name: "buffers", Help: "packet memory", Keys: []Key{
 		{"buffers-per-numa", "<n>", "packet buffers (16384)", num(&b.PerNUMA, 512, 16<<20)},
 		{"default data-size", "<n>", "bytes of packet in each (2048)", size(&b.DataSize, 256, 65000)},
-		{"page-size", "<size>", "pages to take: default, default-hugepage, 4K, 2M, 1G", oneOf(&b.PageSize, pageSizes...)},
+		unused("page-size", 1),
 		unused("layout", 1),
 		unused("numa", 2),
 	}}

@@ -16,7 +16,6 @@ type Config struct {
 	Session Session
 	TCP     TCP
 	Logging Logging
-	Plugins Plugins
 }
 
 // Default is the configuration of an empty startup.conf.
@@ -25,7 +24,6 @@ func Default() *Config {
 		Unix:    defaultUnix(),
 		CPU:     defaultCPU(),
 		Buffers: defaultBuffers(),
-		DPDK:    defaultDPDK(),
 		Session: defaultSession(),
 		TCP:     defaultTCP(),
 		Logging: defaultLogging(),
@@ -42,7 +40,6 @@ func (c *Config) Sections() []Section {
 		c.Session.section(),
 		c.TCP.section(),
 		c.Logging.section(),
-		c.Plugins.section(),
 	}, ignored()...)
 }
 

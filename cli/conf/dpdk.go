@@ -13,13 +13,8 @@ type DPDK struct {
 	NoPCI     bool     // do not look for PCI devices; off
 	SocketMem []int    // MiB of packet memory for each socket; nil is what the buffers need
 	Vdevs     []string // software devices: "net_null0,size=64"
-	UIODriver string   // kernel driver for PCI devices: auto, vfio-pci, uio_pci_generic, igb_uio; "auto"
 	LogLevel  string   // EAL's --log-level; ""
 	EALArgs   []string // further arguments for EAL, as they are
-	Blacklist []string // PCI addresses to leave alone
-
-	NoTxChecksum     bool // no-tx-checksum-offload; off
-	DecimalInterface bool // decimal-interface-names; off
 
 	Devs       []Device // PCI devices to take; none takes all that have a driver, unless NoPCI
 	DevDefault Device   // values for fields that a device leaves at zero; Resolve applies them
@@ -30,17 +25,12 @@ type DPDK struct {
 type Device struct {
 	PCI      string // DDDD:BB:SS.F
 	Name     string // of the interface
-	Tag      string
 	RxQueues int
 	TxQueues int
-	RxDesc   int // 1024
-	TxDesc   int // 1024
-	Workers  []int
-	TSO      string // on, off or ""
+	RxDesc   int    // 1024
+	TxDesc   int    // 1024
 	DevArgs  string // arguments for the driver
 }
-
-func defaultDPDK() DPDK { return DPDK{UIODriver: "auto"} }
 
 // Resolve gives the device with the values of "dev default" and the built-in ones
 // in the fields that it left open.
@@ -60,12 +50,6 @@ func (d *DPDK) Resolve(dev Device) Device {
 			*n.v = n.least
 		}
 	}
-	if dev.Workers == nil {
-		dev.Workers = def.Workers
-	}
-	if dev.TSO == "" {
-		dev.TSO = def.TSO
-	}
 	if dev.DevArgs == "" {
 		dev.DevArgs = def.DevArgs
 	}
@@ -81,12 +65,7 @@ func (d *DPDK) section() Section {
 		{"vdev", "<name>[,<args>]", "make a software device", more(&d.Vdevs, "a device, net_null0,size=64")},
 		{"dev default", "{ … }", "values for all devices", group(d.DevDefault.keys()...)},
 		{"dev", "<pci-address> [{ … }]", "take this device", d.readDev},
-		{"uio-driver", "<name>", "kernel driver for PCI devices (auto)", oneOf(&d.UIODriver, "auto", "vfio-pci", "uio_pci_generic", "igb_uio")},
-		{"blacklist", "<pci-address>", "leave this device alone", d.readBlacklist},
 		{"log-level", "<text>", "what DPDK logs, pmd.net.memif:debug", text(&d.LogLevel, "a log level")},
-		{"no-tx-checksum-offload", "", "complete checksums in software", turnOn(&d.NoTxChecksum)},
-		{"enable-tcp-udp-checksum", "", "let devices complete checksums (the default)", turnOff(&d.NoTxChecksum)},
-		{"decimal-interface-names", "", "name interfaces by decimal numbers", turnOn(&d.DecimalInterface)},
 		{"huge-dir", "<directory>", "where huge pages are mounted", d.eal("--huge-dir=")},
 		{"file-prefix", "<name>", "prefix of DPDK's files", d.eal("--file-prefix=")},
 		{"iova-mode", "<pa|va>", "addresses that devices see", d.eal("--iova-mode=")},
@@ -100,8 +79,9 @@ func (d *DPDK) section() Section {
 		{"no-shconf", "", "share no configuration with other processes", d.eal("--no-shconf")},
 	}
 	keys = append(keys, unusedKeys(0, "no-multi-seg", "no-vmbus", "uio-bind-force", "enable-outer-checksum-offload",
-		"enable-lro", "enable-mbuf-fast-free", "telemetry")...)
-	keys = append(keys, unusedKeys(1, "proc-type", "mem-alloc-request", "link-state-poll-interval", "stats-poll-interval")...)
+		"enable-lro", "enable-mbuf-fast-free", "telemetry",
+		"no-tx-checksum-offload", "enable-tcp-udp-checksum", "decimal-interface-names")...)
+	keys = append(keys, unusedKeys(1, "uio-driver", "blacklist", "proc-type", "mem-alloc-request", "link-state-poll-interval", "stats-poll-interval")...)
 	return Section{Name: "dpdk", Help: "DPDK and its devices", Keys: keys, Check: d.check}
 }
 
@@ -109,14 +89,14 @@ func (d *DPDK) section() Section {
 func (d *Device) keys() []Key {
 	return []Key{
 		{"name", "<name>", "of the interface", text(&d.Name, "a name")},
-		{"tag", "<text>", "shown with the interface", text(&d.Tag, "a tag")},
 		{"num-rx-queues", "<n>", "receive queues (one)", num(&d.RxQueues, 1, maxWorkers+1)},
 		{"num-tx-queues", "<n>", "transmit queues (one a worker)", num(&d.TxQueues, 1, maxWorkers+1)},
 		{"num-rx-desc", "<n>", "packets in a receive queue (1024)", num(&d.RxDesc, 32, 32768)},
 		{"num-tx-desc", "<n>", "packets in a transmit queue (1024)", num(&d.TxDesc, 32, 32768)},
-		{"workers", "<list>", "workers that poll the receive queues", cores(&d.Workers)},
-		{"tso", "on|off", "let the device cut large segments", oneOf(&d.TSO, "on", "off")},
 		{"devargs", "<text>", "arguments for the driver", text(&d.DevArgs, "arguments")},
+		unused("tag", 1),
+		unused("workers", 1),
+		unused("tso", 1),
 		unused("rss", 1),
 		unused("rss-queues", 1),
 		unused("no-rx-interrupts", 0),
@@ -181,20 +161,6 @@ func (d *DPDK) readDev(r *Reader) error {
 		return err
 	}
 	d.Devs = append(d.Devs, dev)
-	return nil
-}
-
-var vendorDevice = regexp.MustCompile(`^[0-9a-fA-F]{4}:[0-9a-fA-F]{4}$`)
-
-func (d *DPDK) readBlacklist(r *Reader) error {
-	var addr string
-	if text, _ := r.Peek(); vendorDevice.MatchString(text) {
-		return more(&d.Blacklist, "a device")(r)
-	}
-	if err := readPCI(r, &addr); err != nil {
-		return err
-	}
-	d.Blacklist = append(d.Blacklist, addr)
 	return nil
 }
 

@@ -45,7 +45,7 @@ func (t *TCP) section() Section {
 		{"initial-cwnd-multiplier", "<n>", "initial window in segments (0: RFC 6928)", num(&t.InitialCwnd, 0, 1000)},
 		{"rwnd-min-update-ack", "<n>", "segments that a closed window must open by (1)", num(&t.RwndMinUpdate, 1, 65535)},
 		{"no-tx-pacing", "", "send as fast as the window allows", turnOn(&t.NoTxPacing)},
-		{"tso", "", "let devices cut large segments", turnOn(&t.TSO)},
+		{"tso", "", "", turnOn(&t.TSO)}, // shown by show tcp config
 		{"no-csum-offload", "", "complete checksums in software", turnOn(&t.NoCsumOffload)},
 		{"no-dsack", "", "ignore duplicate SACKs", turnOn(&t.NoDSACK)},
 		{"closewait-time", "<seconds>", "longest CLOSE_WAIT after the application closed (60)", wait(&t.CloseWait)},

@@ -14,9 +14,8 @@ import (
 // reader reads one value into a target that it knows.
 type reader = func(*Reader) error
 
-// turnOn sets v to true when its key stands there; turnOff sets it to false.
-func turnOn(v *bool) reader  { return func(*Reader) error { *v = true; return nil } }
-func turnOff(v *bool) reader { return func(*Reader) error { *v = false; return nil } }
+// turnOn sets v to true when its key stands there.
+func turnOn(v *bool) reader { return func(*Reader) error { *v = true; return nil } }
 
 // both reads with each of them in turn.
 func both(readers ...reader) reader {
@@ -168,9 +167,6 @@ func coreMask(v *[]int) reader {
 		})
 	}
 }
-
-// pageSizes are the words for the size of a memory page.
-var pageSizes = []string{"default", "default-hugepage", "4K", "2M", "1G", "4k", "2m", "1g"}
 
 // group reads { key value … }.
 func group(keys ...Key) reader {

@@ -43,6 +43,7 @@ import (
 type instance struct {
 	conf    *conf.Config
 	log     *slog.Logger
+	book    *logbook // nil: nothing is logged
 	pool    *dpdk.Pool
 	cores   []int // of the workers, -1 for any
 	workers []*worker.Worker
@@ -58,8 +59,11 @@ type instance struct {
 }
 
 // build makes all parts; no worker runs yet.
-func build(c *conf.Config, log *slog.Logger) (*instance, error) {
-	in := &instance{conf: c, log: log, stats: &stats.Set{}}
+func build(c *conf.Config, book *logbook) (*instance, error) {
+	in := &instance{conf: c, log: slog.New(slog.DiscardHandler), book: book, stats: &stats.Set{}}
+	if book != nil {
+		in.log = slog.New(book)
+	}
 	for _, step := range []func() error{
 		in.settle, in.tuneRuntime, in.startDPDK, in.makeWorkers, in.makeNetwork, in.makeHostStack, in.makeCommands,
 	} {
@@ -240,7 +244,7 @@ func (in *instance) makeCommands() error {
 		script.Commands(),
 		iface.Commands(in.ifs), ports.Commands(in.ports), trace.Commands(in.tracer, in.ifs.Words),
 		ip.Commands(in.ip), session.Commands(in.session), tcp.Commands(in.tcp),
-		worker.Commands(in.workers), stats.Commands(in.stats, in.workers), {worker.VersionCommand(about())},
+		worker.Commands(in.workers), stats.Commands(in.stats, in.workers), {worker.VersionCommand(about())}, in.book.commands(),
 	} {
 		if err := in.reg.Add(cmds...); err != nil {
 			return err

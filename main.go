@@ -8,6 +8,7 @@
 //	rundir.go     unix { gid, runtime-dir, pidfile }
 //	daemon.go     going into the background
 //	record.go     unix { log FILE }
+//	logbook.go    show logging
 package main
 
 import (
@@ -15,7 +16,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -120,11 +120,7 @@ func serve(c *conf.Config) int {
 		ctx, stopInt = signal.NotifyContext(ctx, os.Interrupt)
 		defer stopInt()
 	}
-	log, err := newLog(c)
-	if err != nil {
-		return complain(err, 1)
-	}
-	in, err := build(c, log)
+	in, err := build(c, newLog(c))
 	if err != nil {
 		return complain(err, 1)
 	}
@@ -162,16 +158,18 @@ var levels = map[string]slog.Level{
 	"warn": slog.LevelWarn, "notice": slog.LevelInfo, "info": slog.LevelInfo, "debug": slog.LevelDebug,
 }
 
-// newLog writes to standard error; a shell's terminal sees warnings and errors only.
-func newLog(c *conf.Config) (*slog.Logger, error) {
+// newLog writes to standard error; a shell's terminal sees warnings and errors only. It
+// is nil when nothing is to be logged.
+func newLog(c *conf.Config) *logbook {
 	level, ok := levels[c.Logging.Level]
 	if !ok {
-		return slog.New(slog.NewTextHandler(io.Discard, nil)), nil // disabled
+		return nil // disabled
 	}
+	shown := level
 	if c.Unix.Interactive {
-		level = max(level, slog.LevelWarn)
+		shown = max(level, slog.LevelWarn)
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
+	return newLogbook(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: shown}), level, c.Logging.Size)
 }
 
 // about is what "show version" and --version tell.

@@ -77,7 +77,7 @@ func TestPackaged(t *testing.T) {
 	want.DPDK.EALArgs = []string{"--iova-mode=pa", "--no-hpet", "--force-max-simd-bitwidth=256", "-r", "2"}
 	want.DPDK.LogLevel = "debug"
 	want.Session.Enable, want.Session.MinSrcPort, want.Session.MaxSrcPort = true, 2000, 3000
-	want.Logging.Level = "debug"
+	want.Logging.Level, want.Logging.Size = "debug", 100
 	want.TCP.MaxRxFIFO, want.TCP.TimeWait, want.TCP.CCAlgo = 4<<20, time.Second, "newreno"
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -96,7 +96,7 @@ func TestPackaged(t *testing.T) {
 			t.Errorf("no warning %q in\n%s", part, text)
 		}
 	}
-	if n := len(warnings); n != 19 {
+	if n := len(warnings); n != 18 {
 		t.Errorf("%d warnings:\n%s", n, text)
 	}
 }

@@ -24,7 +24,7 @@ type Command struct {
 	// Run is called on the caller's goroutine, never on a worker, possibly on several
 	// at once, and must stop soon after c is done. A panic in it becomes an error.
 	Run func(c *Ctx, in *Input) (Result, error)
-	// Complete suggests argument words; nil means only the tree completes. in holds
+	// Complete suggests argument words; nil means the keywords of Usage. in holds
 	// the complete argument words before the one being typed; the engine drops the
 	// suggestions that do not begin with what was typed of it.
 	Complete func(c *Ctx, in *Input) []Word

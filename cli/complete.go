@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -34,8 +35,12 @@ func (r *Registry) Complete(ctx context.Context, line string) []Word {
 	if rest == "" {
 		words = n.words("")
 	}
-	if n.cmd != nil && n.cmd.Complete != nil {
+	switch {
+	case n.cmd == nil:
+	case n.cmd.Complete != nil:
 		words = append(words, r.completeArgs(ctx, n, rest, typed)...)
+	default:
+		words = append(words, usageWords(n.cmd.Usage, rest)...)
 	}
 	return pick(words, typed)
 }
@@ -55,6 +60,27 @@ func (r *Registry) completeArgs(ctx context.Context, n *node, args, typed string
 		Exec:    func(string) error { return Usagef("completion runs nothing") },
 	}
 	return n.cmd.Complete(c, NewInput(args))
+}
+
+// usageToken is a keyword or a <value> of a usage.
+var usageToken = regexp.MustCompile(`<[^>]*>|[^\s<>\[\]{}|]+`)
+
+// usageWords are the keywords of a usage such as "[verbose] [max <count>]" that args do
+// not hold yet; none where a keyword waits for its value.
+func usageWords(usage, args string) (words []Word) {
+	typed := strings.Fields(args)
+	tokens := usageToken.FindAllString(usage, -1)
+	for i, t := range tokens {
+		valued := i+1 < len(tokens) && strings.HasPrefix(tokens[i+1], "<")
+		switch {
+		case !isCommandWord(t) || t == "-":
+		case valued && len(typed) > 0 && typed[len(typed)-1] == t:
+			return nil
+		case !slices.Contains(typed, t):
+			words = append(words, Word{Text: t})
+		}
+	}
+	return words
 }
 
 // cutLastWord splits line in front of the word that it ends in.

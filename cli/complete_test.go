@@ -52,3 +52,27 @@ func TestComplete(t *testing.T) {
 		}
 	}
 }
+
+// TestCompleteUsage: a command that suggests nothing has the keywords of its usage.
+func TestCompleteUsage(t *testing.T) {
+	r := testRegistry()
+	for line, want := range map[string]string{
+		"wait ":                     "",
+		"echo ":                     "",
+		"comment ":                  "",
+		"show cli ":                 "clear-hit hit",
+		"set terminal pager ":       "limit off on",
+		"set terminal pager on ":    "limit off",
+		"set terminal pager limit ": "",
+		"set terminal pager l":      "limit",
+		"set terminal ansi o":       "off on",
+	} {
+		var got []string
+		for _, w := range r.Complete(context.Background(), line) {
+			got = append(got, w.Text)
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("%q: got %q, want %q", line, s, want)
+		}
+	}
+}

@@ -12,8 +12,9 @@ func lastWord(text string) string {
 }
 
 // extend tells what Tab adds to the typed word: the rest of the only candidate and
-// a blank, or as much as all candidates have in common. Words in angle or square
-// brackets are hints for the reader; they are not inserted.
+// a blank, or as much as all candidates have in common. No blank follows a
+// directory, which goes on. Words in angle or square brackets are hints for the
+// reader; they are not inserted.
 func extend(word string, words []cli.Word) string {
 	var common string
 	n := 0
@@ -32,7 +33,7 @@ func extend(word string, words []cli.Word) string {
 	switch {
 	case n == 0:
 		return ""
-	case n == 1 && len(words) == 1:
+	case n == 1 && len(words) == 1 && !strings.HasSuffix(common, "/"):
 		return common[len(word):] + " "
 	}
 	return common[len(word):]

@@ -94,6 +94,7 @@ func TestExtend(t *testing.T) {
 		{"ve", words("version", "verbose"), "r"},
 		{"ip", words("ip", "ip6"), ""},
 		{"x", nil, ""},
+		{"/tmp/sc", words("/tmp/scripts/"), "ripts/"},
 		{"", words("<address>"), ""},
 		{"", words("<address>", "uri"), "uri"},
 	} {

@@ -125,7 +125,8 @@ func (c *client) complete(t *term.Terminal, line string, pos int) (string, int, 
 	if !ok {
 		return line, pos, true
 	}
-	if len(words) == 1 && !strings.HasPrefix(line[pos:], " ") {
+	// A directory goes on.
+	if len(words) == 1 && !strings.HasPrefix(line[pos:], " ") && !strings.HasSuffix(add, "/") {
 		add += " "
 	}
 	if add == "" {

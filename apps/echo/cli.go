@@ -1,6 +1,9 @@
 package echo
 
 import (
+	"slices"
+	"strings"
+
 	"vpphost/cli"
 )
 
@@ -94,6 +97,22 @@ var clientWords = []cli.Word{
 	{Text: "no-output", Help: "print the result only (old word)"},
 }
 
-func words(w []cli.Word) func(*cli.Ctx, *cli.Input) []cli.Word {
-	return func(*cli.Ctx, *cli.Input) []cli.Word { return w }
+// words suggests those of list that are not typed yet; none where a value must follow.
+func words(list []cli.Word) func(*cli.Ctx, *cli.Input) []cli.Word {
+	return func(_ *cli.Ctx, in *cli.Input) (out []cli.Word) {
+		typed := strings.Fields(in.Rest())
+		if n := len(typed); n > 0 && slices.Contains(valued, typed[n-1]) {
+			return nil
+		}
+		for _, w := range list {
+			if !slices.Contains(typed, w.Text) {
+				out = append(out, w)
+			}
+		}
+		return out
+	}
 }
+
+// valued are the words that a value must follow.
+var valued = []string{"uri", "nclients", "bytes", "run-time", "test-timeout", "syn-timeout", "fifo-size",
+	"throughput", "max-tx-chunk", "client-batch", "mbytes", "gbytes"}

@@ -102,6 +102,22 @@ func TestClientOptions(t *testing.T) {
 	}
 }
 
+func TestClientWords(t *testing.T) {
+	for line, want := range map[string]int{
+		"":                        len(clientWords),
+		"verbose":                 len(clientWords) - 1,
+		"uri":                     0,
+		"uri tcp://6.0.1.1/1":     len(clientWords) - 1,
+		"report-interval":         len(clientWords) - 1, // the seconds may be left out
+		"nclients 10 bytes":       0,
+		"nclients 10 bytes 1 raw": len(clientWords) - 3,
+	} {
+		if got := words(clientWords)(nil, cli.NewInput(line)); len(got) != want {
+			t.Errorf("%q: %d words, want %d", line, len(got), want)
+		}
+	}
+}
+
 func TestReportLayout(t *testing.T) {
 	var b bytes.Buffer
 	rows := []cli.Result{

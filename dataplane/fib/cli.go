@@ -30,16 +30,20 @@ func Commands(t *Table, ifs Interfaces) []*cli.Command {
 		Run:   c.route,
 		Complete: func(x *cli.Ctx, in *cli.Input) []cli.Word {
 			var last, w string
+			via := false
 			for in.Word(&w) {
 				last = w
+				via = via || w == "via"
 			}
-			switch last {
-			case "":
+			switch {
+			case last == "":
 				return words("add", "del")
-			case "add", "del":
+			case last == "add", last == "del", last == "table":
 				return nil
-			case "via":
+			case last == "via":
 				return append(c.ifs.Words(), words("drop", "local")...)
+			case !via:
+				return words("via", "table")
 			}
 			return append(c.ifs.Words(), words("via")...)
 		},

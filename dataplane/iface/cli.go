@@ -171,7 +171,10 @@ func setMTU(m *Manager) *cli.Command {
 		Complete: func(c *cli.Ctx, in *cli.Input) []cli.Word {
 			var what string
 			var n int
-			if in.OneOf(&what, "packet", "ip4", "ip6"); in.Int(&n) && in.Done() {
+			switch named := in.OneOf(&what, "packet", "ip4", "ip6"); {
+			case in.Done() && !named:
+				return []cli.Word{{Text: "packet", Help: "all packets, as without a word"}, {Text: "ip4"}, {Text: "ip6"}}
+			case in.Int(&n) && in.Done():
 				return m.Words()
 			}
 			return nil

@@ -213,6 +213,8 @@ func TestCompletion(t *testing.T) {
 		"set interface state memif0/0 ":                "down up",
 		"set interface ip address m":                   "memif0/0",
 		"set interface ip address del memif0/0 ":       "10.0.0.1/24",
+		"set interface mtu ":                           "ip4 ip6 packet",
+		"set interface mtu ip4 ":                       "",
 		"set interface mtu 1500 ":                      "local0 memif0/0",
 		"set interface mac address ":                   "local0 memif0/0",
 		"set interface rx-mode memif0/0 ":              "adaptive interrupt polling",

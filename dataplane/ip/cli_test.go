@@ -223,6 +223,25 @@ func TestCommandErrors(t *testing.T) {
 	}
 }
 
+func TestRouteCompletion(t *testing.T) {
+	c := newConsole(t, newSolo(t).host)
+	for line, want := range map[string]string{
+		"ip route ":                              "add del",
+		"ip route add ":                          "",
+		"ip route add 10.9.0.0/16 ":              "table via",
+		"ip route add 10.9.0.0/16 via ":          "drop local local0 sim0",
+		"ip route add 10.9.0.0/16 via 10.0.0.2 ": "local0 sim0 via",
+	} {
+		var got []string
+		for _, w := range c.r.Complete(context.Background(), line) {
+			got = append(got, w.Text)
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("%q completes to %q, want %q", line, s, want)
+		}
+	}
+}
+
 func TestShowNeighbors(t *testing.T) {
 	h := newSolo(t)
 	c := newConsole(t, h.host)

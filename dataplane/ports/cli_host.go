@@ -1,6 +1,8 @@
 package ports
 
 import (
+	"net"
+
 	"vpphost/cli"
 )
 
@@ -10,7 +12,7 @@ func createHost(m *Manager) *cli.Command {
 		Usage: "[v2] name <ifname> [num-rx-queues <n>] [num-tx-queues <n>] [rx-size <n>] [tx-size <n>] [hw-addr <mac-addr>] " +
 			"[mode ethernet] [qdisc-bypass-disable] [cksum-gso-disable]",
 		Help: "Create an interface over a network interface of the kernel",
-		Complete: keywords(map[string]func() []cli.Word{"name": nil, "num-rx-queues": nil, "num-tx-queues": nil, "rx-size": nil,
+		Complete: keywords(map[string]func() []cli.Word{"name": kernelNames, "num-rx-queues": nil, "num-tx-queues": nil, "rx-size": nil,
 			"tx-size": nil, "hw-addr": nil, "mode": func() []cli.Word { return []cli.Word{{Text: "ethernet"}} }},
 			"name", "num-rx-queues", "num-tx-queues", "rx-size", "tx-size", "hw-addr", "mode", "qdisc-bypass-disable", "cksum-gso-disable"),
 		Run: func(c *cli.Ctx, in *cli.Input) (cli.Result, error) {
@@ -21,6 +23,18 @@ func createHost(m *Manager) *cli.Command {
 			return created(m.Host(o))
 		},
 	}
+}
+
+// kernelNames suggests the network interfaces of the kernel.
+func kernelNames() (words []cli.Word) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	for _, i := range all {
+		words = append(words, cli.Word{Text: i.Name, Help: i.HardwareAddr.String()})
+	}
+	return words
 }
 
 func parseHost(in *cli.Input) (o HostOptions, err error) {

@@ -319,6 +319,7 @@ func TestCompletion(t *testing.T) {
 		"delete interface memif ":           "memif0/0",
 		"delete host-interface name ":       "eth0",
 		"delete tap ":                       "",
+		"create host-interface name l":      "lo",
 		"create interface memif sock":       "socket-id",
 		"create interface memif socket-id ": "0",
 		"create interface memif id ":        "",

@@ -17,7 +17,7 @@ func Commands(l *Layer) []*cli.Command {
 		{Path: "session disable", Help: "Detach all applications and disable the session layer",
 			Run: func(*cli.Ctx, *cli.Input) (cli.Result, error) { return nil, l.Disable() }},
 		{Path: "show session", Help: "Show sessions, of all threads unless filtered", Usage: showUsage,
-			Run: l.runShow, Complete: showWords},
+			Run: l.runShow, Complete: l.showWords},
 		{Path: "show session stats", Help: "Show session errors by thread", Run: l.runStats},
 		{Path: "clear session stats", Help: "Clear the session errors", Run: l.runClearStats},
 		{Path: "clear session", Help: "Close one session, or all", Usage: "thread <n> session <index> | all", Run: l.runClear},

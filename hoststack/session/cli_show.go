@@ -15,7 +15,26 @@ const showUsage = "[verbose [n]] [listeners <proto>] [protos] [states] [transpor
 	"[thread <n>] [proto <proto>] [state <state>] [range <a> [<b>]] [lcl|rmt|ep <ip>[:<port>]] [force-print] " +
 	"[<proto> <lip>:<lport>-><rip>:<rport>] [thread <n> [proto <proto>] index <n>]"
 
-func showWords(*cli.Ctx, *cli.Input) []cli.Word {
+// showWords suggests keywords, or the value that the last one waits for.
+func (l *Layer) showWords(_ *cli.Ctx, in *cli.Input) (out []cli.Word) {
+	names := func(list []string) []cli.Word {
+		for _, n := range list {
+			out = append(out, cli.Word{Text: n})
+		}
+		return out
+	}
+	var last, w string
+	for in.Word(&w) {
+		last = w
+	}
+	switch last {
+	case "proto", "listeners":
+		return names(l.protos())
+	case "state":
+		return names(stateNames[:])
+	case "thread", "index", "range", "lcl", "rmt", "ep":
+		return nil
+	}
 	return []cli.Word{
 		{Text: "verbose", Help: "1 a table, 2 everything"},
 		{Text: "listeners", Help: "listeners of a protocol and their applications"},

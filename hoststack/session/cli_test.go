@@ -258,6 +258,29 @@ func TestShowManySessions(t *testing.T) {
 	}
 }
 
+func TestShowSessionCompletion(t *testing.T) {
+	h := newHost(t, 1, Config{})
+	r := cli.NewRegistry()
+	if err := r.Add(Commands(h.l)...); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"show session proto ":     "tcp",
+		"show session listeners ": "tcp",
+		"show session state l":    "listening",
+		"show session thread ":    "",
+		"show session thread 0 i": "index",
+	} {
+		var got []string
+		for _, w := range r.Complete(context.Background(), line) {
+			got = append(got, w.Text)
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("%q completes to %q, want %q", line, s, want)
+		}
+	}
+}
+
 func TestSessionCommands(t *testing.T) {
 	h := newHost(t, 2, Config{})
 	sh := h.shell(t)

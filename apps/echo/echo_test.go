@@ -100,6 +100,9 @@ func TestClientOptions(t *testing.T) {
 			t.Errorf("%s was accepted: %+v, %v", line, o, err)
 		}
 	}
+	if _, err := parseClient(cli.NewInput("run-time -1")); err == nil || err.Error() != "expected seconds after run-time, got `-1'" {
+		t.Error(err)
+	}
 }
 
 func TestClientWords(t *testing.T) {

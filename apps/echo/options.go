@@ -250,8 +250,8 @@ func (o *options) reportInterval(in *cli.Input) error {
 
 func seconds(in *cli.Input, name string, d *time.Duration) error {
 	var f float64
-	if !in.Float(&f) || f <= 0 || f > 1e6 {
-		return in.Expect("seconds after " + name)
+	if start := *in; !in.Float(&f) || f <= 0 || f > 1e6 {
+		return start.Expect("seconds after " + name)
 	}
 	*d = time.Duration(f * float64(time.Second))
 	return nil

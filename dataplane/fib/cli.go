@@ -114,8 +114,13 @@ func (c *commands) route(_ *cli.Ctx, in *cli.Input) (cli.Result, error) {
 	return nil, c.t.AddRoute(r)
 }
 
+// unsupported are words of VPP's that may follow a next hop, and are no interfaces.
+var unsupported = []string{"weight", "preference", "next-hop-table", "resolve-via-host", "resolve-via-attached",
+	"resolve-via-connected", "udp-encap", "out-labels"}
+
 func (c *commands) scanRoute(in *cli.Input) (r Route, del bool, err error) {
 	paths := 0
+	var word string
 	for !in.Done() {
 		switch {
 		case !r.Prefix.IsValid():
@@ -138,6 +143,8 @@ func (c *commands) scanRoute(in *cli.Input) (r Route, del bool, err error) {
 		case in.Match("via"):
 			err = c.scanPath(in, &r, paths)
 			paths++
+		case paths > 0 && in.OneOf(&word, unsupported...):
+			err = cli.Usagef("%s is not supported", word)
 		case paths > 0 && r.Kind == Via && r.Hops[len(r.Hops)-1].Iface == 0:
 			err = c.scanIface(in, &r.Hops[len(r.Hops)-1].Iface)
 		default:

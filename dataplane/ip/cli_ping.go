@@ -160,8 +160,8 @@ func (c *commands) scanPing(in *cli.Input) (*pingOptions, error) {
 			want = family
 		}
 	}
-	if !in.Addr(&to) || want == "ipv4" && !to.Is4() || want == "ipv6" && to.Is4() {
-		return nil, in.Expect("an IPv4 or IPv6 address")
+	if start := *in; !in.Addr(&to) || want == "ipv4" && !to.Is4() || want == "ipv6" && to.Is4() {
+		return nil, start.Expect(map[string]string{"": "an IPv4 or IPv6 address", "ipv4": "an IPv4 address", "ipv6": "an IPv6 address"}[want])
 	}
 	if to.IsUnspecified() {
 		return nil, cli.Usagef("%s cannot be pinged", to)
@@ -175,8 +175,8 @@ func (c *commands) scanPing(in *cli.Input) (*pingOptions, error) {
 		case in.Match("size"):
 			err = scanInt(in, "size", &o.size, 0, maxPingSize)
 		case in.Match("interval"):
-			if !in.Float(&o.interval) || !(o.interval >= 0 && o.interval <= 3600) {
-				err = in.Expect("an interval in seconds")
+			if start := *in; !in.Float(&o.interval) || !(o.interval >= 0 && o.interval <= 3600) {
+				err = start.Expect("an interval of 0 to 3600 seconds")
 			}
 		case in.Match("repeat"):
 			err = scanInt(in, "repeat", &o.repeat, 0, 1<<31-1)
@@ -184,8 +184,8 @@ func (c *commands) scanPing(in *cli.Input) (*pingOptions, error) {
 			err = scanInt(in, "burst", &o.burst, 1, 256)
 		case in.Match("table-id"):
 			var n uint32
-			if !in.Uint32(&n) || n != 0 {
-				err = in.Expect("table 0: there is no other")
+			if start := *in; !in.Uint32(&n) || n != 0 {
+				err = start.Expect("table 0: there is no other")
 			}
 		case in.Match("verbose"):
 			o.verbose = true

@@ -334,8 +334,11 @@ func (c *commands) sources(_ *cli.Ctx, in *cli.Input) (cli.Result, error) {
 		return nil, c.t.ClearSources()
 	}
 	var first, last netip.Addr
-	if !in.Addr(&first) {
+	if in.Done() {
 		return nil, cli.Usagef("at least one v4 or v6 address required")
+	}
+	if !in.Addr(&first) {
+		return nil, in.Expect("a v4 or v6 address")
 	}
 	last = first
 	if in.Match("-") && !in.Addr(&last) {

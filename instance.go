@@ -304,7 +304,7 @@ func (in *instance) listen() error {
 	if addr == "" {
 		addr = freeSocket(u.RuntimeDir)
 	}
-	srv := sock.New(sock.Config{Address: addr, Engine: in.reg, Prompt: u.CLIPrompt,
+	srv := sock.New(sock.Config{Address: addr, Engine: in.reg, Prompt: u.CLIPrompt, Banner: banner(u),
 		HistoryLimit: u.CLIHistoryLimit, LineMode: u.CLILineMode, Log: in.log})
 	if err := in.reg.Add(srv.Commands()...); err != nil {
 		return err

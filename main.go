@@ -141,15 +141,20 @@ func (in *instance) console(ctx context.Context) int {
 	u := &in.conf.Unix
 	sc := shell.Config{Engine: in.reg, Prompt: u.CLIPrompt, HistoryLimit: u.CLIHistoryLimit,
 		HistoryFile: shell.DefaultHistoryFile(), NoPager: u.CLINoPager || u.CLIPagerLimit == 0,
-		PagerLimit: u.CLIPagerLimit, Color: !u.NoColor && os.Getenv("NO_COLOR") == ""}
-	if !u.NoBanner {
-		sc.Banner = shell.Banner + shell.Hint
-	}
+		PagerLimit: u.CLIPagerLimit, Banner: banner(u), Color: !u.NoColor && os.Getenv("NO_COLOR") == ""}
 	status, err := shell.Run(ctx, sc)
 	if err != nil {
 		return complain(err, 1)
 	}
 	return status
+}
+
+// banner greets people at the console and on the socket.
+func banner(u *conf.Unix) string {
+	if u.NoBanner {
+		return ""
+	}
+	return shell.Banner + shell.Hint
 }
 
 // levels are VPP's log levels; slog has fewer.

@@ -47,6 +47,7 @@ func (e *Error) Is(target error) bool { return target == cli.ErrUsage && e.Statu
 type Client struct {
 	conn   net.Conn
 	prompt string
+	banner string
 	stock  *stockClient // the server is VPP's
 	id     uint64       // of the last complete frame
 
@@ -85,7 +86,7 @@ func Dial(ctx context.Context, address string) (*Client, error) {
 	}
 	stop()
 	conn.SetDeadline(time.Time{})
-	c := &Client{conn: conn, prompt: hello.Prompt, done: make(chan struct{})}
+	c := &Client{conn: conn, prompt: hello.Prompt, banner: hello.Banner, done: make(chan struct{})}
 	c.cond.L = &c.mu
 	go c.read(r)
 	return c, nil
@@ -141,6 +142,9 @@ func greet(w io.Writer, r *bufio.Reader) (hello helloFrame, err error) {
 
 // Prompt is the server's.
 func (c *Client) Prompt() string { return c.prompt }
+
+// Banner is the server's, for a person at a terminal; empty for none.
+func (c *Client) Banner() string { return c.banner }
 
 // Done is closed when the connection is over.
 func (c *Client) Done() <-chan struct{} { return c.done }

@@ -17,7 +17,7 @@ const (
 
 // serveFrames serves our own client.
 func (c *client) serveFrames() error {
-	writeJSON(c.out, frameHello, helloFrame{Version: 1, Prompt: c.srv.cfg.Prompt})
+	writeJSON(c.out, frameHello, helloFrame{Version: 1, Prompt: c.srv.cfg.Prompt, Banner: c.srv.cfg.Banner})
 	lines := make(chan lineFrame)
 	readErr := make(chan error, 1)
 	go func() {

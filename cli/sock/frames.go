@@ -19,7 +19,7 @@ const clientName = "vpphost-ctl/1"
 // the telnet options before it.
 //
 //	server                              client
-//	hello {version, prompt}
+//	hello {version, prompt, banner}
 //	                                    line {line, json, layout, terminal}
 //	output bytes …
 //	                                    interrupt          (cancels the line)
@@ -46,6 +46,7 @@ const (
 type helloFrame struct {
 	Version int    `json:"version"`
 	Prompt  string `json:"prompt"`
+	Banner  string `json:"banner,omitempty"`
 }
 
 // lineFrame is a line to run. An interactive client sends the state of its terminal

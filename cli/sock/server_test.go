@@ -117,6 +117,9 @@ func dialTest(t *testing.T, s *Server) *Client {
 func TestClientExec(t *testing.T) {
 	s, _ := startServer(t)
 	c := dialTest(t, s)
+	if c.Banner() != "BANNER\n" {
+		t.Errorf("banner %q", c.Banner())
+	}
 	for _, tc := range []struct {
 		line, out, err string
 		status         int

@@ -199,7 +199,7 @@ func session(ctx context.Context, client *sock.Client, o options) int {
 	status, err := shell.Run(ctx, shell.Config{
 		Engine:       client,
 		Prompt:       client.Prompt(),
-		Banner:       shell.Banner + shell.Hint,
+		Banner:       client.Banner(),
 		HistoryLimit: historyLimit,
 		HistoryFile:  shell.DefaultHistoryFile(),
 		NoPager:      o.noPager,

@@ -67,14 +67,23 @@ type jsonError struct{ error }
 
 func (e *jsonError) Unwrap() error { return e.error }
 
+// AsJSON marks an error so that WriteError prints JSON, as if the line had ended in
+// "| json".
+func AsJSON(err error) error { return &jsonError{err} }
+
+// IsJSON tells whether an error is marked so.
+func IsJSON(err error) bool {
+	var piped *jsonError
+	return errors.As(err, &piped)
+}
+
 // WriteError prints err as front ends do: one line of text, or in JSON format
 // {"error": "...", "status": n}. ErrQuit and nil print nothing.
 func WriteError(w io.Writer, err error, o Options) error {
 	if err == nil || errors.Is(err, ErrQuit) {
 		return nil
 	}
-	var piped *jsonError
-	if o.JSON || errors.As(err, &piped) {
+	if o.JSON || IsJSON(err) {
 		return json.NewEncoder(w).Encode(struct {
 			Error  string `json:"error"`
 			Status int    `json:"status"`

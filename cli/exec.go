@@ -57,7 +57,7 @@ func (r *Registry) exec(ctx context.Context, line string, s *screen, o Options, 
 		}
 	}
 	if err != nil && c.pipes.json() {
-		err = &jsonError{err}
+		err = AsJSON(err)
 	}
 	return err
 }

@@ -327,7 +327,11 @@ func (c *Client) ended(ctx context.Context, payload []byte, session *cli.Session
 	case end.Error == "" && end.Status == 0:
 		return nil
 	}
-	return &Error{Msg: end.Error, Status: end.Status, cause: ctx.Err()}
+	err := error(&Error{Msg: end.Error, Status: end.Status, cause: ctx.Err()})
+	if end.JSON {
+		err = cli.AsJSON(err)
+	}
+	return err
 }
 
 // Complete asks the server for words that may end the line. It gives up after half

@@ -50,7 +50,7 @@ func (c *client) runFrame(l lineFrame) (quit bool) {
 		end.Terminal = &t
 	}
 	if err != nil && !end.Quit {
-		end.Status, end.Error = cli.ExitStatus(err), clipText(err.Error())
+		end.Status, end.Error, end.JSON = cli.ExitStatus(err), clipText(err.Error()), cli.IsJSON(err)
 	}
 	writeJSON(c.out, frameEnd, end)
 	return end.Quit

@@ -23,7 +23,7 @@ const clientName = "vpphost-ctl/1"
 //	                                    line {line, json, layout, terminal}
 //	output bytes …
 //	                                    interrupt          (cancels the line)
-//	end {status, error, quit, terminal}
+//	end {status, error, json, quit, terminal}
 //	                                    complete {id, line}
 //	words {id, words}
 //
@@ -62,6 +62,7 @@ type lineFrame struct {
 type endFrame struct {
 	Status   int           `json:"status"`
 	Error    string        `json:"error,omitempty"`
+	JSON     bool          `json:"json,omitempty"` // the error is to be printed as JSON
 	Quit     bool          `json:"quit,omitempty"`
 	Terminal *cli.Terminal `json:"terminal,omitempty"`
 }

@@ -163,6 +163,18 @@ func TestClientJSON(t *testing.T) {
 	}
 }
 
+// TestPipedJSONError: who asks for JSON with a pipe gets the error in JSON too.
+func TestPipedJSONError(t *testing.T) {
+	s, _ := startServer(t)
+	c := dialTest(t, s)
+	var out bytes.Buffer
+	err := c.Exec(t.Context(), "fail | json", &out, cli.Options{})
+	must(t, cli.WriteError(&out, err, cli.Options{}))
+	if got, want := out.String(), `{"error":"fail: no such thing","status":1}`+"\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestClientComplete(t *testing.T) {
 	s, _ := startServer(t)
 	c := dialTest(t, s)

@@ -10,6 +10,10 @@ import (
 	"vpphost/dataplane/worker"
 )
 
+// leastRow is the shortest interval that makes a last row: the rate of a shorter one
+// says nothing.
+const leastRow = 100 * time.Millisecond
+
 const rule = "-------------------------------------------------------------"
 
 // Row is one interval of a test.
@@ -174,7 +178,7 @@ func (p *reporter) finish() {
 	if e, b := p.run.ended.Load(), p.run.began.Load(); e > b {
 		p.took = time.Duration(e - b) // on the worker's clock: no wake-up in it
 	}
-	if p.run.opts.interval > 0 && time.Since(p.last) >= 100*time.Millisecond {
+	if p.run.opts.interval > 0 && time.Since(p.last) >= leastRow {
 		p.row()
 	}
 	if p.run.opts.verbose {

@@ -28,7 +28,7 @@ func (r *serverRun) watch(ctx context.Context, emit func(cli.Result) error) {
 		if st.serial != last.serial {
 			prev, at, rows = st.base, st.started, 0
 			t.Reset(r.opts.interval)
-		} else if st.running || last.running {
+		} else if (st.running || last.running) && now-at >= int64(leastRow) {
 			c := r.totals()
 			d := c.minus(prev)
 			row := Row{Start: seconds64(at - st.started), End: seconds64(now - st.started),

@@ -28,13 +28,24 @@ type Command struct {
 	// the complete argument words before the one being typed; the engine drops the
 	// suggestions that do not begin with what was typed of it.
 	Complete func(c *Ctx, in *Input) []Word
+
+	original *Command // what As was called on; nil for a command that is no alias
 }
 
-// As is the same command under another path, for aliases.
+// As is the same command under another path, for aliases. A word that may stand for
+// several paths of one command is not ambiguous.
 func (c *Command) As(path string) *Command {
 	alias := *c
-	alias.Path = path
+	alias.Path, alias.original = path, c.first()
 	return &alias
+}
+
+// first is the command that c is an alias of, else c.
+func (c *Command) first() *Command {
+	if c.original != nil {
+		return c.original
+	}
+	return c
 }
 
 // Word is a completion with its help text.

@@ -338,3 +338,27 @@ func FuzzExec(f *testing.F) {
 		r.Complete(ctx, line)
 	})
 }
+
+// TestAliases: a word that may stand for two names of one command is not ambiguous.
+func TestAliases(t *testing.T) {
+	r := NewRegistry()
+	one := &Command{Path: "show neighbors", Help: "x", Run: func(*Ctx, *Input) (Result, error) { return Text("one\n"), nil }}
+	two := &Command{Path: "show nodes", Help: "x", Run: one.Run}
+	alias := one.As("show neighbor")
+	if err := r.Add(one, two, alias, alias.As("show neigh-table")); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"show neigh":  "one\n",
+		"show ne":     "one\n",
+		"show neighx": "show: unknown input `neighx'\n",
+		"show n":      "show: ambiguous input `n': neigh-table, neighbor, neighbors, nodes\n",
+	} {
+		var b bytes.Buffer
+		err := r.Exec(context.Background(), line, &b, Options{})
+		WriteError(&b, err, Options{})
+		if b.String() != want {
+			t.Errorf("%s: got %q, want %q", line, b.String(), want)
+		}
+	}
+}

@@ -94,7 +94,7 @@ func (n *node) child(name string) *node {
 }
 
 // match gives the children that word may stand for: the one of that exact name, or
-// all that begin with it.
+// all that begin with it, but only one of several names of the same command.
 func (n *node) match(word string) []*node {
 	var found []*node
 	for _, c := range n.children {
@@ -105,7 +105,20 @@ func (n *node) match(word string) []*node {
 			found = append(found, c)
 		}
 	}
+	if len(found) > 1 && sameCommand(found) {
+		found = found[:1]
+	}
 	return found
+}
+
+// sameCommand tells whether all nodes are names of one command.
+func sameCommand(nodes []*node) bool {
+	for _, n := range nodes {
+		if n.cmd == nil || len(n.children) > 0 || n.cmd.first() != nodes[0].cmd.first() {
+			return false
+		}
+	}
+	return true
 }
 
 // commands appends all commands at and below n, by path.

@@ -16,19 +16,12 @@ const clientUsage = "[uri <proto://ip/port>] [nclients <n>] [bytes <bytes>[k|m|g
 
 // Commands are the test commands, under the words of old and new VPP.
 func Commands(s *Server, c *Client) []*cli.Command {
-	var out []*cli.Command
-	for _, base := range []string{"test echo", "vperf"} {
-		out = append(out,
-			&cli.Command{Path: base + " server", Usage: serverUsage,
-				Help: "Start or stop the throughput test server", Run: s.command,
-				Complete: words(serverWords)},
-			&cli.Command{Path: base + " client", Usage: clientUsage,
-				Help: "Run a throughput test against a server", Run: c.command,
-				Complete: words(clientWords)})
-	}
-	// VPP registers the plural; a user types either.
-	return append(out, &cli.Command{Path: "test echo clients", Usage: clientUsage,
-		Help: "Run a throughput test against a server", Run: c.command, Complete: words(clientWords)})
+	server := &cli.Command{Path: "test echo server", Usage: serverUsage,
+		Help: "Start or stop the throughput test server", Run: s.command, Complete: words(serverWords)}
+	client := &cli.Command{Path: "test echo client", Usage: clientUsage,
+		Help: "Run a throughput test against a server", Run: c.command, Complete: words(clientWords)}
+	return []*cli.Command{server, server.As("vperf server"), client, client.As("vperf client"),
+		client.As("test echo clients")} // VPP registers the plural; a user types either
 }
 
 func (s *Server) command(c *cli.Ctx, in *cli.Input) (cli.Result, error) {

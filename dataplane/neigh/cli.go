@@ -29,13 +29,11 @@ func Commands(s *Tables, ifs Interfaces) []*cli.Command {
 		return &cli.Command{Path: path, Usage: "[del] <interface> <ip-address> <mac-address> [static]",
 			Help: "Add or delete a neighbor", Run: c.set, Complete: c.complete}
 	}
+	ip := show("show ip neighbors", "Show all neighbors", true, true)
+	ip4 := show("show ip4 neighbors", "Show IPv4 neighbors", true, false)
+	ip6 := show("show ip6 neighbors", "Show IPv6 neighbors", false, true)
 	return []*cli.Command{
-		show("show ip neighbors", "Show all neighbors", true, true),
-		show("show ip neighbor", "Show all neighbors", true, true),
-		show("show ip4 neighbors", "Show IPv4 neighbors", true, false),
-		show("show ip4 neighbor", "Show IPv4 neighbors", true, false),
-		show("show ip6 neighbors", "Show IPv6 neighbors", false, true),
-		show("show ip6 neighbor", "Show IPv6 neighbors", false, true),
+		ip, ip.As("show ip neighbor"), ip4, ip4.As("show ip4 neighbor"), ip6, ip6.As("show ip6 neighbor"),
 		set("set ip neighbor"),
 		set("ip neighbor"),
 		{Path: "clear ip neighbors", Usage: "[<interface>]", Help: "Forget neighbors that were learned", Run: c.clear, Complete: c.complete},

@@ -1,6 +1,8 @@
 package iface
 
 import (
+	"fmt"
+	"io"
 	"net/netip"
 
 	"vpphost/cli"
@@ -258,9 +260,19 @@ func createLoopback(m *Manager) *cli.Command {
 					return nil, err
 				}
 			}
-			return cli.Text(i.Name + "\n"), nil
+			return created{i.Name}, nil
 		},
 	}
+}
+
+// created is a new interface. Its text is the name, as VPP prints it.
+type created struct {
+	Name string `json:"name"`
+}
+
+func (c created) Text(w io.Writer, _ cli.Layout) error {
+	_, err := fmt.Fprintln(w, c.Name)
+	return err
 }
 
 func deleteLoopback(m *Manager) *cli.Command {

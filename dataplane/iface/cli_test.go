@@ -113,6 +113,8 @@ func TestShowInterface(t *testing.T) {
 func TestShowHardware(t *testing.T) {
 	_, c, _ := cliHost(t)
 	c.want("create loopback interface mac 02:00:00:00:00:42", "loop0\n")
+	c.want("create loopback interface instance 77 | json", "{\n  \"name\": \"loop77\"\n}\n")
+	c.want("delete loopback interface intfc loop77", "")
 	head := "              Name                Idx   Link  Hardware\n"
 	local := "local0                             0    down  local0\n  Link speed: unknown\n  local\n"
 	loop := "loop0                              2     up   loop0\n  Link speed: unknown\n  Ethernet address 02:00:00:00:00:42\n"

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 
@@ -114,12 +115,14 @@ func pcapTrace(t *Tracer, interfaces func() []cli.Word) *cli.Command {
 				if err != nil {
 					return nil, err
 				}
-				return cli.Text(fmt.Sprintf("Write %d packets to %s, and stop capture...\n", done.Captured(), done.File)), nil
+				s := t.captureStatus(done)
+				s.Enabled, s.stopped = false, true
+				return s, nil
 			case in.Match("status"):
 				if err := in.End(); err != nil {
 					return nil, err
 				}
-				return t.status(), nil
+				return t.captureStatus(t.Status()), nil
 			}
 			capture, err := t.parseCapture(in)
 			if err != nil {
@@ -194,16 +197,38 @@ func (c *Capture) what() string {
 	return strings.Join(words, " ")
 }
 
-// status is what "pcap trace status" prints.
-func (t *Tracer) status() cli.Text {
-	c := t.Status()
+// captureStatus is what "pcap trace status" and "pcap trace off" print.
+type captureStatus struct {
+	Enabled   bool   `json:"enabled"`
+	What      string `json:"what,omitempty"` // rx tx drop
+	Captured  int    `json:"captured"`
+	Max       int    `json:"max,omitempty"`
+	Interface string `json:"interface,omitempty"`
+	File      string `json:"file,omitempty"`
+	stopped   bool
+}
+
+func (t *Tracer) captureStatus(c *Capture) *captureStatus {
 	if c == nil {
-		return "pcap dispatch capture disabled\n"
+		return &captureStatus{}
 	}
 	on := "any"
 	if c.Iface != AnyInterface {
 		on = t.name(uint64(c.Iface))
 	}
-	return cli.Text(fmt.Sprintf("pcap %s dispatch capture enabled: %d of %d pkts...\ncapture on %s to file %s\n",
-		c.what(), c.Captured(), c.Max, on, c.File))
+	return &captureStatus{Enabled: true, What: c.what(), Captured: c.Captured(), Max: c.Max, Interface: on, File: c.File}
+}
+
+// Text writes VPP's lines.
+func (s *captureStatus) Text(w io.Writer, _ cli.Layout) (err error) {
+	switch {
+	case s.stopped:
+		_, err = fmt.Fprintf(w, "Write %d packets to %s, and stop capture...\n", s.Captured, s.File)
+	case !s.Enabled:
+		_, err = fmt.Fprintln(w, "pcap dispatch capture disabled")
+	default:
+		_, err = fmt.Fprintf(w, "pcap %s dispatch capture enabled: %d of %d pkts...\ncapture on %s to file %s\n",
+			s.What, s.Captured, s.Max, s.Interface, s.File)
+	}
+	return err
 }

@@ -437,6 +437,7 @@ func TestPcapCommand(t *testing.T) {
 	r.want("pcap trace tx", "error: pcap trace: dispatch trace already enabled...")
 	r.inject(synFrame(t))
 	r.want("pcap trace status", "pcap rx tx dispatch capture enabled: 1 of 10 pkts...\ncapture on memif0/0 to file "+path+"\n")
+	r.want("pcap trace status | json | include captured", "  \"captured\": 1,\n")
 	r.want("pcap trace off", "Write 1 packets to "+path+", and stop capture...\n")
 	if s, err := os.Stat(path); err != nil || s.Size() != 24+16+74 {
 		t.Errorf("%v", err)

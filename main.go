@@ -125,10 +125,15 @@ func serve(c *conf.Config) int {
 		return complain(err, 1)
 	}
 	defer in.close()
-	if err := in.run(ctx); err != nil {
+	err = in.run(ctx)
+	quit := errors.Is(err, cli.ErrQuit) // in the startup script
+	if err != nil && !quit {
 		return complain(err, max(1, cli.ExitStatus(err)))
 	}
 	ready()
+	if quit {
+		return 0
+	}
 	if !c.Unix.Interactive {
 		<-ctx.Done()
 		return 0

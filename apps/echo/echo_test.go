@@ -100,8 +100,17 @@ func TestClientOptions(t *testing.T) {
 			t.Errorf("%s was accepted: %+v, %v", line, o, err)
 		}
 	}
-	if _, err := parseClient(cli.NewInput("run-time -1")); err == nil || err.Error() != "expected seconds after run-time, got `-1'" {
-		t.Error(err)
+	for line, want := range map[string]string{
+		"run-time -1":         "expected seconds after run-time, got `-1'",
+		"nclients 0 raw":      "expected a number from 1 to 1048576 after nclients, got `0 raw'",
+		"throughput 7":        "expected bits per second after throughput, got `7'",
+		"raw fifo-size 2g":    "expected a size up to 1g after fifo-size, got `2g'",
+		"client-batch 0":      "expected a number above 0 after client-batch, got `0'",
+		"gbytes 999999999999": "expected a number above 0, got `999999999999'",
+	} {
+		if _, err := parseClient(cli.NewInput(line)); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", line, err, want)
+		}
 	}
 }
 

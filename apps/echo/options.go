@@ -111,13 +111,13 @@ func parseClient(in *cli.Input) (*options, error) {
 				return nil, in.Expect("a URI after uri")
 			}
 		case in.Match("nclients"):
-			if !in.Uint(&n) || n == 0 || n > maxClients {
-				return nil, in.Expect(fmt.Sprintf("a number from 1 to %d after nclients", maxClients))
+			if start := *in; !in.Uint(&n) || n == 0 || n > maxClients {
+				return nil, start.Expect(fmt.Sprintf("a number from 1 to %d after nclients", maxClients))
 			}
 			o.clients = int(n)
 		case in.Match("bytes"):
-			if !in.Size(&o.bytes) || o.bytes == 0 {
-				return nil, in.Expect("a size above 0 after bytes")
+			if start := *in; !in.Size(&o.bytes) || o.bytes == 0 {
+				return nil, start.Expect("a size above 0 after bytes")
 			}
 			byDefault, fixed = false, true
 		case in.Match("mbytes"):
@@ -141,13 +141,13 @@ func parseClient(in *cli.Input) (*options, error) {
 		case in.Match("fifo-size"):
 			err = o.fifoSize(in, &lg)
 		case in.Match("throughput"):
-			if !in.Base10(&o.rate) || o.rate < 8 {
-				return nil, in.Expect("bits per second after throughput")
+			if start := *in; !in.Base10(&o.rate) || o.rate < 8 {
+				return nil, start.Expect("bits per second after throughput")
 			}
 			o.rate /= 8
 		case in.Match("max-tx-chunk"):
-			if !in.Size(&n) || n == 0 {
-				return nil, in.Expect("a size above 0 after max-tx-chunk")
+			if start := *in; !in.Size(&n) || n == 0 {
+				return nil, start.Expect("a size above 0 after max-tx-chunk")
 			}
 			if n > 4<<20 {
 				o.notes = append(o.notes, fmt.Sprintf("Provided max-tx-chunk %s too big, using default 4m", cli.FormatSize(n)))
@@ -155,8 +155,8 @@ func parseClient(in *cli.Input) (*options, error) {
 			}
 			o.chunk = int(n)
 		case in.Match("client-batch"):
-			if !in.Uint(&n) || n == 0 || n > maxClients {
-				return nil, in.Expect("a number above 0 after client-batch")
+			if start := *in; !in.Uint(&n) || n == 0 || n > maxClients {
+				return nil, start.Expect("a number above 0 after client-batch")
 			}
 			o.batch = int(n)
 		case in.Match("report-interval-total"):
@@ -215,8 +215,8 @@ func parseClient(in *cli.Input) (*options, error) {
 
 func (o *options) legacyBytes(in *cli.Input, shift uint) error {
 	var n uint64
-	if !in.Uint(&n) || n == 0 || n > 1<<(50-shift) {
-		return in.Expect("a number above 0")
+	if start := *in; !in.Uint(&n) || n == 0 || n > 1<<(50-shift) {
+		return start.Expect("a number above 0")
 	}
 	o.bytes = n << shift
 	return nil
@@ -224,8 +224,8 @@ func (o *options) legacyBytes(in *cli.Input, shift uint) error {
 
 func (o *options) fifoSize(in *cli.Input, lg *legacy) error {
 	rest := in.Rest()
-	if !in.Size(&o.fifo) || o.fifo == 0 || o.fifo > maxFIFO {
-		return in.Expect("a size up to 1g after fifo-size")
+	if start := *in; !in.Size(&o.fifo) || o.fifo == 0 || o.fifo > maxFIFO {
+		return start.Expect("a size up to 1g after fifo-size")
 	}
 	// The digit before the blank tells a bare number from one with a suffix.
 	word := rest

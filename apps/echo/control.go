@@ -113,7 +113,7 @@ func (r *clientRun) await(ctx context.Context, n uint32, what string) error {
 	err := r.wait(ctx, r.opts.syn, func() bool { return r.ctrl.replies.Load() >= n })
 	switch {
 	case errors.Is(err, errWaited):
-		return fmt.Errorf("failed: timeout while waiting for %s: %w", what, transport.ErrTimeout)
+		return fmt.Errorf("failed: timeout while waiting for %s", what)
 	case errors.Is(err, context.Canceled):
 		return errAborted
 	case err != nil && what == "connect":

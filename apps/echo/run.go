@@ -135,7 +135,7 @@ func (r *clientRun) connectAll(ctx context.Context, rep *reporter) error {
 	switch {
 	case errors.Is(err, errWaited):
 		_ = rep.line(fmt.Sprintf("Timeout with only %d sessions active...", n))
-		return fmt.Errorf("failed: syn timeout with %d sessions: %w", n, transport.ErrTimeout)
+		return fmt.Errorf("failed: syn timeout with %d sessions", n)
 	case errors.Is(err, context.Canceled):
 		return errAborted
 	case err != nil:
@@ -178,7 +178,7 @@ func (r *clientRun) transfer(ctx context.Context, rep *reporter) error {
 		if o.echo {
 			_ = rep.line(fmt.Sprintf("Received %d bytes out of %d sent (%d target)", t.rx, t.tx, o.bytes*uint64(o.clients)))
 		}
-		return fmt.Errorf("failed: test timeout: %w", transport.ErrTimeout)
+		return errors.New("failed: test timeout")
 	case errors.Is(err, context.Canceled):
 		rep.partial()
 		return errAborted

@@ -1,23 +1,29 @@
 package transport
 
-import (
-	"fmt"
-	"syscall"
-)
+import "syscall"
 
 // What can happen to a connection or a request. Each satisfies errors.Is with the
 // system's own error of that meaning, so that adapters need no table.
 var (
-	ErrRefused    = fmt.Errorf("refused: %w", syscall.ECONNREFUSED)
-	ErrReset      = fmt.Errorf("reset by peer: %w", syscall.ECONNRESET)
-	ErrTimeout    = fmt.Errorf("timed out: %w", syscall.ETIMEDOUT)
-	ErrAborted    = fmt.Errorf("aborted: %w", syscall.ECONNABORTED)
-	ErrNoRoute    = fmt.Errorf("no route: %w", syscall.EHOSTUNREACH)
-	ErrNoSource   = fmt.Errorf("no ip for lcl interface: %w", syscall.EADDRNOTAVAIL)
-	ErrNoPort     = fmt.Errorf("no lcl port: %w", syscall.EADDRNOTAVAIL)
-	ErrInUse      = fmt.Errorf("ip port pair already listened on: %w", syscall.EADDRINUSE)
-	ErrNoListener = fmt.Errorf("not listening: %w", syscall.EINVAL)
-	ErrNoMemory   = fmt.Errorf("memory allocation error: %w", syscall.ENOMEM)
-	ErrBadAddress = fmt.Errorf("invalid remote ip: %w", syscall.EINVAL)
-	ErrAppRefused = fmt.Errorf("refused by the application: %w", syscall.ECONNABORTED)
+	ErrRefused    error = &failure{"refused", syscall.ECONNREFUSED}
+	ErrReset      error = &failure{"reset by peer", syscall.ECONNRESET}
+	ErrTimeout    error = &failure{"timed out", syscall.ETIMEDOUT}
+	ErrAborted    error = &failure{"aborted", syscall.ECONNABORTED}
+	ErrNoRoute    error = &failure{"no route", syscall.EHOSTUNREACH}
+	ErrNoSource   error = &failure{"no ip for lcl interface", syscall.EADDRNOTAVAIL}
+	ErrNoPort     error = &failure{"no lcl port", syscall.EADDRNOTAVAIL}
+	ErrInUse      error = &failure{"ip port pair already listened on", syscall.EADDRINUSE}
+	ErrNoListener error = &failure{"not listening", syscall.EINVAL}
+	ErrNoMemory   error = &failure{"memory allocation error", syscall.ENOMEM}
+	ErrBadAddress error = &failure{"invalid remote ip", syscall.EINVAL}
+	ErrAppRefused error = &failure{"refused by the application", syscall.ECONNABORTED}
 )
+
+// failure is an error of the system with VPP's words for it.
+type failure struct {
+	text  string
+	errno syscall.Errno
+}
+
+func (f *failure) Error() string { return f.text }
+func (f *failure) Unwrap() error { return f.errno }

@@ -36,7 +36,6 @@ func promptAgain(p *ptytest.Terminal) string {
 
 func TestShellSession(t *testing.T) {
 	p := child(t, 80, 24)
-	before := p.Modes()
 	p.Expect("Type ? and Enter")
 	promptAgain(p)
 	raw := p.Modes()
@@ -71,8 +70,8 @@ func TestShellSession(t *testing.T) {
 	if status := p.Wait(); status != 0 {
 		t.Errorf("exit status %d", status)
 	}
-	if after := p.Modes(); after != before {
-		t.Errorf("the terminal is left in other modes:\n%+v, were\n%+v", after, before)
+	if !p.Restored() {
+		t.Errorf("the terminal is left in other modes: %+v", p.Modes())
 	}
 }
 
@@ -250,13 +249,12 @@ func TestShellTerminated(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := child(t, 80, 24)
-			before := p.Modes()
 			promptAgain(p)
 			p.Type(doing[0])
 			p.Expect(doing[1])
 			p.Signal(unix.SIGTERM)
 			p.Expect("status 0, error <nil>")
-			if p.Wait(); p.Modes() != before {
+			if p.Wait(); !p.Restored() {
 				t.Error("the terminal is left in other modes")
 			}
 		})

@@ -23,6 +23,7 @@ type Terminal struct {
 	slave  *os.File // kept open, to look at its modes
 	cmd    *exec.Cmd
 	exited chan struct{}
+	before unix.Termios // see Restored
 
 	mu   sync.Mutex
 	cond sync.Cond
@@ -51,6 +52,7 @@ func Start(t *testing.T, cmd *exec.Cmd, width, height int) *Terminal {
 	p := &Terminal{t: t, master: master, slave: slave, cmd: cmd, exited: make(chan struct{})}
 	p.cond.L = &p.mu
 	p.Resize(width, height)
+	p.before = p.Modes()
 	if cmd.Stdin == nil {
 		cmd.Stdin = slave
 	}
@@ -171,6 +173,9 @@ func (p *Terminal) Modes() unix.Termios {
 	})
 	return modes
 }
+
+// Restored tells whether the terminal's modes are those that the program found.
+func (p *Terminal) Restored() bool { return p.Modes() == p.before }
 
 // Signal sends a signal to the program.
 func (p *Terminal) Signal(sig os.Signal) {

@@ -63,7 +63,7 @@ func (t *TCP) Stats() (out StatsResult, err error) {
 			x.Stats = s.stats
 			x.Connections = s.conns.Used()
 			x.TimeWaits = s.waits.pool.Used()
-			x.PendingTimers = s.armed()
+			x.PendingTimers = s.armed + b2i(s.waits.timer != 0)
 		})
 		if err != nil {
 			return nil, err
@@ -71,17 +71,6 @@ func (t *TCP) Stats() (out StatsResult, err error) {
 		out = append(out, x)
 	}
 	return out, nil
-}
-
-// armed is how many connections have a timer on the wheel.
-func (s *shard) armed() (n int) {
-	s.flows.Each(func(i uint32) bool {
-		if i&waitBit == 0 && s.conns.At(i).timer != 0 {
-			n++
-		}
-		return true
-	})
-	return n + b2i(s.waits.timer != 0)
 }
 
 // Text writes VPP's layout: what is zero is not shown.

@@ -29,6 +29,7 @@ func (m *machine) takeFin(c *Conn, now int64) {
 	}
 	c.clear(fFinNoted)
 	k.held.reset() // what a peer sends beyond its FIN is nothing
+	m.rx.Discard()
 	m.dropCold(c, k)
 	m.count(inFin)
 	c.set(fFinRcvd)

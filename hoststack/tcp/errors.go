@@ -12,13 +12,12 @@ const (
 	causeTimeout
 	causeAborted
 	causeNoRoute
-	causeNoMemory
 	causeAppRefused
 )
 
 var causes = [...]error{causeNone: nil, causeRefused: transport.ErrRefused, causeReset: transport.ErrReset,
 	causeTimeout: transport.ErrTimeout, causeAborted: transport.ErrAborted, causeNoRoute: transport.ErrNoRoute,
-	causeNoMemory: transport.ErrNoMemory, causeAppRefused: transport.ErrAppRefused}
+	causeAppRefused: transport.ErrAppRefused}
 
 // err is the error that the session layer is told, nil for an orderly end.
 func (w cause) err() error { return causes[w] }

@@ -25,6 +25,7 @@ type shard struct {
 	sources
 	turn   int // of the sources
 	timers worker.TimerOwner
+	armed  int // connections with a timer on the wheel
 
 	pending, spare []uint32 // connections that owe a segment at the end of the Step
 	npending       int
@@ -223,7 +224,7 @@ func (s *shard) segments(i uint32, run []*pkt.Buf) (took int) {
 	c := s.conns.At(i)
 	now := s.w.Now()
 	s.begin(c)
-	text := hasText(run)
+	text := hasText(run) || c.cold != 0 && s.colds.At(c.cold).held.n > 0
 	for took < len(run) {
 		// The first segment of a run may be the one that opens the connection.
 		if text && s.rx == nil && c.has(fAttached) && !c.has(fDeaf) {
@@ -300,6 +301,7 @@ func (s *shard) settle(i uint32, c *Conn, now int64) {
 			up.Delivered(w, c.session, o.delivered)
 		}
 		if o.acked > 0 {
+			s.t.net.Confirm(w, &c.path)
 			up.Acked(w, c.session, o.acked)
 		}
 		if o.events&evPeerFin != 0 {
@@ -365,6 +367,7 @@ func (s *shard) unlink(i uint32, c *Conn) {
 	if s.flows.Delete(hash, i) && c.has(fPort) {
 		s.ports.Free(s.t.hasher.Hash(&c.local, &c.remote, 0, c.rport), c.lport)
 	}
+	s.armed -= b2i(c.timer != 0)
 	s.w.Wheel.Disarm(&c.timer)
 	s.leaveBacklog(c)
 }
@@ -418,8 +421,10 @@ func (s *shard) arm(i uint32, c *Conn, now int64) {
 	if d == 0 || c.state == Closed || c.timer != 0 && !d.before(c.armedAt) {
 		return
 	}
+	before := c.timer
 	if s.w.Wheel.Arm(&c.timer, d.ns(now), s.timers.User(uint64(i))) {
 		c.armedAt = d
+		s.armed += b2i(before == 0)
 	}
 }
 
@@ -433,6 +438,7 @@ func (s *shard) fired(v uint64) {
 	i := uint32(v)
 	c := s.conns.At(i)
 	c.timer = 0
+	s.armed--
 	if c.state == Closed {
 		return
 	}

@@ -160,6 +160,14 @@ func (t *TCP) StopListen(ep transport.Endpoint) error {
 	if err != nil {
 		return err
 	}
+	// A worker may have found the slot before it was removed. The next listener gets it
+	// when every worker has ended that Step.
+	for _, s := range t.shards {
+		err := s.w.Do(func(*worker.Worker) { s.window[slot] = 0 })
+		if err != nil && !errors.Is(err, worker.ErrStopped) {
+			return err
+		}
+	}
 	t.slots[slot].used = false
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 // as those of a busy session do all the time: who uses one warms its session, and a
 // round is made over all warm sessions every sweepEvery. Who was not used between two
 // rounds and is empty gives its FIFOs back, so they go 10 to 20 ms after the last byte.
+// Who found no memory is called again at the round: it may be there now.
 const (
 	sweepEvery = 10 * int64(time.Millisecond)
 	sweepStep  = 256 // sessions looked at in a Step
@@ -41,6 +42,10 @@ func (w *Worker) cool(now int64) int {
 		w.sweepLeft--
 		s := w.pool.At(w.cooling.pop())
 		s.flags &^= fCooling
+		if s.flags&(fStarved|fDead) == fStarved {
+			s.flags &^= fStarved
+			w.post(s, evWritable)
+		}
 		switch {
 		case s.flags&fDead != 0:
 			w.release(s)

@@ -444,3 +444,42 @@ type bareTransport struct {
 	transport.Transport
 	sends int
 }
+
+// TestWritableWhenMemoryComes: an application that could not write for want of memory is
+// called again, not all the time, until it can.
+func TestWritableWhenMemoryComes(t *testing.T) {
+	h := newHost(t, 1, Config{FIFOs: 2})
+	srv, cln, sa, ca := h.pair()
+	w := h.l.workers[0]
+	one, _ := w.fifos.New(4096)
+	two, _ := w.fifos.New(4096)
+	srv.onWritable = func(w *Worker, s *Session) {
+		if write(w, s, 20) == 0 {
+			w.WantWritable(s, true)
+		} else {
+			w.WantWritable(s, false)
+		}
+	}
+	h.on(srv, func(w *Worker, s *Session) { w.WantWritable(s, true) })
+	srv.log = nil
+	for range 100000 { // 100 ms
+		h.step(1)
+	}
+	if n := len(srv.log); n < 5 || n > 20 {
+		t.Fatalf("called %d times in 100 ms", n)
+	}
+	w.fifos.Free(one)
+	w.fifos.Free(two)
+	for range 30000 {
+		h.step(1)
+	}
+	if cln.read != 20 {
+		t.Fatalf("%d bytes came when there was memory", cln.read)
+	}
+	srv.log = nil
+	for range 30000 {
+		h.step(1)
+	}
+	srv.want(t)
+	h.done(sa, ca)
+}

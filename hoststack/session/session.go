@@ -47,6 +47,7 @@ const (
 	fReset                           // by Reset
 	fPeerClosed                      // the peer sends no more
 	fTransportGone                   // the transport has let go
+	fStarved                         // wants Writable, and found no memory when it was called
 )
 
 // events of a session that wait to be told.

@@ -145,14 +145,19 @@ func (w *Worker) Send(s *Session) {
 }
 
 // WantWritable switches Writable callbacks on or off. When nothing of ours is under
-// way that could be acknowledged, one comes in the next Step.
+// way that could be acknowledged, one comes in the next Step; an application that finds
+// no memory then calls WantWritable again, and is called again some milliseconds later.
 func (w *Worker) WantWritable(s *Session, on bool) {
-	if !on {
-		s.flags &^= fWantWritable
+	switch {
+	case !on:
+		s.flags &^= fWantWritable | fStarved
 		return
-	}
-	if s.flags&fWantWritable == 0 && w.fifos.At(s.tx).Len() == 0 {
+	case w.fifos.At(s.tx).Len() > 0:
+	case s.flags&fWantWritable == 0:
 		w.post(s, evWritable)
+	default:
+		s.flags |= fStarved
+		w.warm(s)
 	}
 	s.flags |= fWantWritable
 }

@@ -188,7 +188,8 @@ func (a *App) run(w *session.Worker, s *session.Session, e *End) {
 func (a *App) send(w *session.Worker, s *session.Session, e *End, due uint64) {
 	tx := w.Tx(s)
 	if tx == nil {
-		return // no memory: Writable tries again
+		w.WantWritable(s, true) // no memory: Writable tries again
+		return
 	}
 	before := e.Sent
 	for e.Sent < due {

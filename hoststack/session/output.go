@@ -56,8 +56,8 @@ func (w *Worker) output(_ *worker.Worker, now int64) (work int) {
 		}
 		row = 0
 	}
-	w.setAlarm(now, blocked)
 	work += w.cool(now)
+	w.setAlarm(now, blocked)
 	if work == 0 && (w.pending.len() > 0 || w.ready.len() > blocked && row < maxBlocked) {
 		work = 1 // there is work for the next Step: do not sleep
 	}
@@ -74,6 +74,8 @@ func (w *Worker) setAlarm(now int64, blocked int) {
 		at = now + retryBlocked
 	case w.paced.n > 0:
 		at = w.paced.heap[0].until
+	case w.cooling.len() > 0:
+		at = w.sweepAt + sweepEvery
 	default:
 		if w.alarm != 0 {
 			w.Wheel.Disarm(&w.alarm)

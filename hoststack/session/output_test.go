@@ -483,3 +483,24 @@ func TestWritableWhenMemoryComes(t *testing.T) {
 	srv.want(t)
 	h.done(sa, ca)
 }
+
+// TestSleepEndsForCooling: a worker that sleeps until something happens wakes up to give
+// idle FIFOs back.
+func TestSleepEndsForCooling(t *testing.T) {
+	h := newHost(t, 1, Config{})
+	_, cln, sa, ca := h.pair()
+	h.on(cln, func(w *Worker, s *Session) { write(w, s, 50) })
+	begin := h.now
+	for {
+		h.settle()
+		next := h.ws[0].Wheel.Next()
+		if next == math.MaxInt64 {
+			break
+		}
+		h.now = max(h.now, next)
+	}
+	if n := h.l.workers[0].fifos.Used(); n != 0 || h.now-begin > 3*sweepEvery {
+		t.Fatalf("%d fifos when the worker falls asleep for good, after %d ms", n, (h.now-begin)/1e6)
+	}
+	h.done(sa, ca)
+}

@@ -37,6 +37,7 @@ type Layer struct {
 	listeners atomic.Pointer[[]*listener]
 
 	mu     sync.Mutex // of control code, around changes of the above
+	serial uint32     // of the next listener
 	reaper *worker.Notifier
 	done   chan struct{}
 }

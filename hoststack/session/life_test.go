@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 
 	"vpphost/hoststack/transport"
@@ -511,4 +512,31 @@ func TestTooManySessions(t *testing.T) {
 	h.settle()
 	cln.want(t, "connected 4 <nil>")
 	h.done(sa, ca)
+}
+
+// TestListenerIsGone: what began with a listener does not end up at the one that has
+// taken its place, neither a connection that was half open nor a session that stays.
+func TestListenerIsGone(t *testing.T) {
+	h := newHost(t, 1, Config{})
+	srv, cln, sa, ca := h.pair()
+	if err := ca.Connect(transport.TCP, serverEP, 1); err != nil { // half open
+		t.Fatal(err)
+	}
+	if err := sa.Unlisten(transport.TCP, serverEP); err != nil {
+		t.Fatal(err)
+	}
+	other := &recorder{name: "other"}
+	oa, _ := h.l.Attach("other", other, Options{})
+	if err := oa.Listen(transport.TCP, transport.Endpoint{Addr: netip.MustParseAddrPort("10.0.0.1:81")}); err != nil {
+		t.Fatal(err)
+	}
+	h.settle()
+	other.want(t)
+	cln.want(t, "connected 1 "+transport.ErrReset.Error())
+	h.on(srv, func(w *Worker, s *Session) {
+		if p := w.LocalPort(s); p != 80 {
+			t.Fatalf("the session's port is %d", p)
+		}
+	})
+	h.done(sa, ca, oa)
 }

@@ -11,19 +11,41 @@ import (
 // listener is an endpoint on which an application accepts sessions, on all workers.
 // In "show session" it is a session of worker 0.
 type listener struct {
-	id      uint32
+	id      uint32 // place in Layer.listeners, and above placeBits a serial number
 	app     *AppHandle
 	proto   transport.Proto
 	ep      transport.Endpoint
 	session Handle
 }
 
+// placeBits of a listener's id are its place. The rest differs from that of the place's
+// last listener: half-open connections and sessions know their listener by its id, and
+// outlive it.
+const (
+	placeBits = 16
+	placeMask = 1<<placeBits - 1
+)
+
 // listener finds one by its id; nil when there is none. Any worker.
 func (l *Layer) listener(id uint32) *listener {
-	if list := *l.listeners.Load(); id < uint32(len(list)) {
-		return list[id]
+	if list := *l.listeners.Load(); id&placeMask < uint32(len(list)) {
+		if ln := list[id&placeMask]; ln != nil && ln.id == id {
+			return ln
+		}
 	}
 	return nil
+}
+
+// newListenerID is an id for a place that is free. Under l.mu.
+func (l *Layer) newListenerID() uint32 {
+	list := *l.listeners.Load()
+	place := 1
+	for place < len(list) && list[place] != nil {
+		place++
+	}
+	id := l.serial<<placeBits | uint32(place)
+	l.serial++
+	return id
 }
 
 // setListener replaces one entry of the snapshot. Under l.mu.
@@ -33,7 +55,7 @@ func (l *Layer) setListener(id uint32, ln *listener) {
 		h := old.session
 		w.Post(func(*worker.Worker) { w.releaseListener(h) })
 	}
-	l.listeners.Store(replaced(*l.listeners.Load(), id, ln))
+	l.listeners.Store(replaced(*l.listeners.Load(), id&placeMask, ln))
 }
 
 // releaseListener frees the session that stood for a listener, unless its application
@@ -62,10 +84,7 @@ func (a *AppHandle) Listen(p transport.Proto, ep transport.Endpoint) error {
 	if err != nil {
 		return err
 	}
-	id := uint32(1)
-	for l.listener(id) != nil {
-		id++
-	}
+	id := l.newListenerID()
 	ln := &listener{id: id, app: a, proto: p, ep: ep}
 	w := l.workers[0]
 	err = w.Do(func(*worker.Worker) {

@@ -27,7 +27,7 @@ type AppHandle struct {
 	server         bool
 	rxSize, txSize uint32
 	status         atomic.Uint32
-	mourners       atomic.Int32 // after a failure: workers that have sessions of it left
+	mourners       atomic.Int32 // workers that have not reset its sessions since it failed
 	listens        []*listener  // under Layer.mu
 
 	per [worker.MaxWorkers]appSessions
@@ -56,6 +56,7 @@ func (l *Layer) Attach(name string, app App, o Options) (*AppHandle, error) {
 		return fifo.ClampSize(n)
 	}
 	a := &AppHandle{l: l, name: name, app: app, server: o.Server, rxSize: size(o.RxFIFO), txSize: size(o.TxFIFO)}
+	a.mourners.Store(int32(len(l.workers)))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	apps := *l.apps.Load()

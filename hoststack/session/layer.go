@@ -132,7 +132,6 @@ func (l *Layer) failed(w *Worker, s *Session, p any) {
 	}
 	l.cfg.Log.Error("application panicked and is detached", "app", a.name, "worker", w.Index,
 		"panic", p, "stack", string(debug.Stack()))
-	a.mourners.Store(int32(len(l.workers)))
 	for _, x := range l.workers {
 		if x == w {
 			x.dying = append(x.dying, a)

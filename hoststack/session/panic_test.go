@@ -267,3 +267,25 @@ func (f lockedListens) Connect(w *worker.Worker, ep transport.Endpoint, opaque u
 	defer f.mu.Unlock()
 	return f.fake.Connect(w, ep, opaque)
 }
+
+// TestReaperComesEarly: the reaper, woken for another application, meets one that fails
+// at this moment. Its entry must stay while it has sessions.
+func TestReaperComesEarly(t *testing.T) {
+	h := newHost(t, 1, Config{})
+	_, _, sa, ca := h.pair()
+	sa.status.Store(appFailed) // the first thing that a failure does
+	// The channel holds one: the first round is over when the third is in it.
+	for range 3 {
+		h.l.reaper.C <- struct{}{}
+	}
+	h.l.mu.Lock()
+	gone := (*h.l.apps.Load())[sa.index] != sa
+	h.l.mu.Unlock()
+	if gone {
+		t.Fatal("the entry of an application with sessions is gone")
+	}
+	h.l.workers[0].dying = append(h.l.workers[0].dying, sa)
+	h.settle()
+	eventually(t, h, func() bool { return (*h.l.apps.Load())[sa.index] != sa })
+	h.done(ca)
+}

@@ -94,13 +94,13 @@ type serverWorker struct {
 	conns []serverConn // by Session.Opaque
 	free  []uint32
 	tally // of all sessions so far; other workers read it
-	open  int
 	_     [64]byte
 }
 
-// serverConn is a data session.
+// serverConn is a data session, or a control session.
 type serverConn struct {
 	pos     uint64 // bytes received
+	test    int    // number of the test that a control session has begun, 0 for none
 	mode    uint32
 	ctrl    bool
 	bad     bool
@@ -137,9 +137,6 @@ func (r *serverRun) Accept(w *session.Worker, s *session.Session) error {
 	ctrl := r.ctrl != 0 && w.LocalPort(s) == r.ctrl
 	sw.conns[i] = serverConn{mode: r.mode.Load(), ctrl: ctrl}
 	s.Opaque = uint64(i)
-	if !ctrl {
-		sw.open++
-	}
 	return nil
 }
 
@@ -233,8 +230,9 @@ func (r *serverRun) Closed(w *session.Worker, s *session.Session) {
 
 func (r *serverRun) Gone(w *session.Worker, s *session.Session, why error) {
 	sw := &r.workers[w.Index]
-	if !sw.conns[s.Opaque].ctrl {
-		sw.open--
+	c := &sw.conns[s.Opaque]
+	if c.ctrl && r.test.abandon(c.test, w.Now(), r.totals()) {
+		w.Notify(r.note) // the client died before it said STOP
 	}
 	sw.free = append(sw.free, uint32(s.Opaque))
 }
@@ -252,7 +250,7 @@ func (r *serverRun) control(w *session.Worker, s *session.Session) {
 			w.Reset(s) // not one of ours
 			return
 		}
-		r.command(w, &c)
+		r.command(w, &r.workers[w.Index].conns[s.Opaque], &c)
 		// The answer is the message itself: VPP's client compares.
 		c.marshal(b[:])
 		if !writeFull(w.Tx(s), b[:]) {
@@ -263,7 +261,7 @@ func (r *serverRun) control(w *session.Worker, s *session.Session) {
 	}
 }
 
-func (r *serverRun) command(w *session.Worker, c *Config) {
+func (r *serverRun) command(w *session.Worker, from *serverConn, c *Config) {
 	switch c.Cmd {
 	case cmdSync:
 		if c.Test == testUni || c.Test == testBi {
@@ -279,7 +277,7 @@ func (r *serverRun) command(w *session.Worker, c *Config) {
 		}
 		c.TotalBytes, c.Writes = r.test.result().rx, 0
 	case cmdStart:
-		r.test.begin(w.Now(), r.mode.Load()&modeEcho != 0, r.totals())
+		from.test = r.test.begin(w.Now(), r.mode.Load()&modeEcho != 0, r.totals())
 		w.Notify(r.note)
 	case cmdStop:
 		r.test.end(w.Now(), r.totals())

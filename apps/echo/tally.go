@@ -28,17 +28,30 @@ type testClock struct {
 	base, final    totals
 }
 
-func (t *testClock) begin(now int64, echo bool, base totals) {
+// begin returns the number of the test.
+func (t *testClock) begin(now int64, echo bool, base totals) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.serial++
 	t.running, t.echo, t.started, t.base = true, echo, now, base
+	return t.serial
 }
 
 func (t *testClock) end(now int64, sum totals) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.running, t.ended, t.final = false, now, sum.minus(t.base)
+}
+
+// abandon ends the test of that number, if it still runs, and tells whether it did.
+func (t *testClock) abandon(serial int, now int64, sum totals) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.running || t.serial != serial {
+		return false
+	}
+	t.running, t.ended, t.final = false, now, sum.minus(t.base)
+	return true
 }
 
 // result is what the last finished test counted.

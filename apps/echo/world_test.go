@@ -1,0 +1,123 @@
+package echo
+
+import (
+	"net/netip"
+	"testing"
+
+	"vpphost/cli"
+	"vpphost/dataplane/device/sim"
+	"vpphost/hoststack/session"
+	"vpphost/hoststack/simtest"
+	"vpphost/hoststack/transport"
+)
+
+const millisecond = int64(1e6)
+
+// lab is two hosts on a wire, on virtual time: a server on the second.
+type lab struct {
+	t        *testing.T
+	w        *simtest.World
+	cln, srv *simtest.Host
+	server   *Server
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	l := &lab{t: t, w: simtest.NewWorld(1)}
+	must := func(err error) {
+		if err != nil {
+			t.Helper()
+			t.Fatal(err)
+		}
+	}
+	var err error
+	l.cln, err = l.w.NewHost("client", simtest.Options{})
+	must(err)
+	l.srv, err = l.w.NewHost("server", simtest.Options{})
+	must(err)
+	link := sim.Link{Delay: millisecond / 10}
+	_, err = l.w.Connect(l.cln, l.srv, [2]sim.Link{link, link}, simtest.WireOptions{})
+	must(err)
+	l.server = NewServer(l.srv.Sessions)
+	t.Cleanup(func() {
+		_ = l.server.stop()
+		if err := l.w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// serve starts the server.
+func (l *lab) serve(line string) *serverRun {
+	l.t.Helper()
+	o, err := parseServer(cli.NewInput(line))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	r, err := l.server.start(o)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return r
+}
+
+func serverAddr(port uint16) transport.Endpoint {
+	return transport.Endpoint{Addr: netip.AddrPortFrom(simtest.Addr4(1, 2), port)}
+}
+
+// sayer is a client that sends messages as soon as it is connected.
+type sayer struct {
+	session.NopApp
+	say []Config
+}
+
+func (c *sayer) Connected(w *session.Worker, s *session.Session, _ uint64, err error) {
+	for i := range c.say {
+		var b [configSize]byte
+		c.say[i].marshal(b[:])
+		w.Tx(s).Write(b[:])
+	}
+	w.Send(s)
+}
+
+// TestClientDies: a control session that ends without a STOP ends the test that it has
+// begun, and no other.
+func TestClientDies(t *testing.T) {
+	l := newLab(t)
+	r := l.serve("uri tcp://0.0.0.0/1234")
+	open := func(say ...Config) *session.AppHandle {
+		a, err := l.cln.Attach("client", &sayer{say: say})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Connect(transport.TCP, serverAddr(1234), 0); err != nil {
+			t.Fatal(err)
+		}
+		l.w.RunFor(10*millisecond, nil)
+		return a
+	}
+	start := []Config{{Cmd: cmdSync, Test: testBi}, {Cmd: cmdStart, Test: testBi}}
+	first, idle := open(start...), open()
+	if st := r.test.state(); !st.running || st.serial != 1 {
+		t.Fatalf("the test does not run: %+v", st)
+	}
+	end := func(a *session.AppHandle) testState {
+		if err := a.Detach(); err != nil {
+			t.Fatal(err)
+		}
+		l.w.RunFor(10*millisecond, nil)
+		return r.test.state()
+	}
+	if st := end(idle); !st.running {
+		t.Fatal("another session's end ended the test")
+	}
+	if st := end(first); st.running || st.ended <= st.started {
+		t.Fatalf("the test goes on without its client: %+v", st)
+	}
+	old, now := open(start...), open(start...)
+	if st := end(old); !st.running || st.serial != 3 {
+		t.Fatalf("the client of an earlier test ended this one: %+v", st)
+	}
+	end(now)
+}

@@ -43,7 +43,10 @@ func (s *Server) command(c *cli.Ctx, in *cli.Input) (cli.Result, error) {
 		return nil, nil
 	}
 	r.watch(c, c.Emit)
-	return cli.Text("Aborted.\n"), s.stop()
+	if c.Err() == nil { // somebody else has stopped it
+		return nil, nil
+	}
+	return cli.Text("Aborted.\n"), s.stopRun(r)
 }
 
 func (cl *Client) command(c *cli.Ctx, in *cli.Input) (cli.Result, error) {

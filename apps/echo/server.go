@@ -17,8 +17,7 @@ type Server struct {
 	layer *session.Layer
 
 	mu      sync.Mutex // guards what follows, control path only
-	app     *session.AppHandle
-	running *serverRun
+	running *serverRun // nil when none does, or when it was detached
 }
 
 // NewServer makes the server, not running.
@@ -33,7 +32,7 @@ var (
 func (s *Server) start(o *options) (*serverRun, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.app != nil {
+	if s.running != nil && s.running.app.Attached() {
 		return nil, errRunning
 	}
 	if err := s.layer.Enable(); err != nil {
@@ -53,7 +52,7 @@ func (s *Server) start(o *options) (*serverRun, error) {
 		_ = app.Detach()
 		return nil, err
 	}
-	s.app, s.running = app, r
+	r.app, s.running = app, r
 	return r, nil
 }
 
@@ -61,18 +60,30 @@ func (s *Server) start(o *options) (*serverRun, error) {
 func (s *Server) stop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.app == nil {
+	if s.running == nil || !s.running.app.Attached() {
 		return errNotRunning
 	}
-	err := s.app.Detach()
-	s.app, s.running = nil, nil
+	err := s.running.app.Detach()
+	s.running = nil
 	return err
+}
+
+// stopRun is stop for who has started r: it leaves alone what somebody has started since.
+func (s *Server) stopRun(r *serverRun) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running != r {
+		return nil
+	}
+	s.running = nil
+	return r.app.Detach()
 }
 
 // serverRun is one running server: the application that its sessions call.
 type serverRun struct {
 	session.NopApp
 	opts    *options
+	app     *session.AppHandle
 	ctrl    uint16 // port of the control listener, 0 in raw mode
 	workers []serverWorker
 

@@ -8,8 +8,8 @@ import (
 	"vpphost/dataplane/worker"
 )
 
-// watch prints the tests of a running server until ctx ends, as report-interval
-// asks.
+// watch prints the tests of a running server, as report-interval asks, until ctx ends or
+// the server is stopped.
 func (r *serverRun) watch(ctx context.Context, emit func(cli.Result) error) {
 	t := time.NewTicker(r.opts.interval)
 	defer t.Stop()
@@ -23,6 +23,9 @@ func (r *serverRun) watch(ctx context.Context, emit func(cli.Result) error) {
 			return
 		case <-r.note.C:
 		case <-t.C:
+			if !r.app.Attached() {
+				return
+			}
 		}
 		now, st := worker.Monotonic(), r.test.state()
 		if st.serial != last.serial {

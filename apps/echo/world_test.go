@@ -1,8 +1,11 @@
 package echo
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"testing"
+	"time"
 
 	"vpphost/cli"
 	"vpphost/dataplane/device/sim"
@@ -120,4 +123,35 @@ func TestClientDies(t *testing.T) {
 		t.Fatalf("the client of an earlier test ended this one: %+v", st)
 	}
 	end(now)
+}
+
+// TestServerIsDetached: the session layer has detached the server, which is then as good
+// as stopped.
+func TestServerIsDetached(t *testing.T) {
+	l := newLab(t)
+	first := l.serve("uri tcp://0.0.0.0/1234 report-interval")
+	if _, err := l.server.start(first.opts); !errors.Is(err, errRunning) {
+		t.Fatalf("a second server: %v", err)
+	}
+	if err := l.srv.Sessions.Disable(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.server.stop(); !errors.Is(err, errNotRunning) {
+		t.Fatalf("stop: %v", err)
+	}
+	second := l.serve("uri tcp://0.0.0.0/1234")
+	// Who watched the first one is sent home, and does not take the second one along.
+	first.opts.interval = time.Millisecond
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	first.watch(ctx, func(cli.Result) error { return nil })
+	if ctx.Err() != nil {
+		t.Fatal("the report goes on")
+	}
+	if err := l.server.stopRun(first); err != nil || !second.app.Attached() {
+		t.Fatalf("the end of a report has stopped another server: %v", err)
+	}
+	if err := l.server.stopRun(second); err != nil || second.app.Attached() {
+		t.Fatalf("not stopped: %v", err)
+	}
 }

@@ -44,6 +44,12 @@ type appSessions struct {
 func (a *AppHandle) Name() string  { return a.name }
 func (a *AppHandle) Index() uint32 { return a.index }
 
+// Attached tells whether a is still attached. "session disable", or a panic of its own,
+// detaches an application that has not asked for it.
+func (a *AppHandle) Attached() bool {
+	return a.status.Load() == appRunning && (*a.l.apps.Load())[a.index] == a
+}
+
 // Attach registers an application.
 func (l *Layer) Attach(name string, app App, o Options) (*AppHandle, error) {
 	if !l.enabled.Load() {

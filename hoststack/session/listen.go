@@ -77,7 +77,7 @@ func (a *AppHandle) Listen(p transport.Proto, ep transport.Endpoint) error {
 	switch {
 	case !l.enabled.Load():
 		return ErrNotEnabled
-	case a.status.Load() != appRunning || (*l.apps.Load())[a.index] != a:
+	case !a.Attached():
 		return ErrNotAttached
 	}
 	t, err := l.transport(p)

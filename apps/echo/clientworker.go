@@ -212,8 +212,7 @@ func (cw *clientWorker) pace(now int64) (work int) {
 		return 0
 	}
 	r.lastPace[cw.sw.Index] = now
-	share := float64(r.opts.rate) / float64(r.opts.clients)
-	due := uint64(share * float64(now-r.began.Load()) / 1e9)
+	due := r.opts.due(now - r.began.Load())
 	for i := range cw.conns {
 		c := &cw.conns[i]
 		if c.state != connOpen {
@@ -228,7 +227,7 @@ func (cw *clientWorker) pace(now int64) (work int) {
 			continue
 		}
 		// Small rates go out in whole segments, not byte by byte.
-		d := int(min(want-c.sent, txTarget))
+		d := int(min(max(want, c.sent)-c.sent, txTarget))
 		if d < 1400 && want != r.opts.bytes || r.stopSending.Load() {
 			d = 0
 		}
@@ -239,6 +238,13 @@ func (cw *clientWorker) pace(now int64) (work int) {
 		}
 	}
 	return work
+}
+
+// due is how many bytes a session should have sent so many ns after the beginning, which
+// is the first worker's: others may be a little before it.
+func (o *options) due(ns int64) uint64 {
+	share := float64(o.rate) / float64(o.clients)
+	return uint64(share * float64(max(ns, 0)) / 1e9)
 }
 
 // receive takes what came back.

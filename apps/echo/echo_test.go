@@ -158,3 +158,15 @@ Interval (s)  Transmitted   Received   Throughput   Roundtrip
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+func TestDue(t *testing.T) {
+	o := &options{rate: 1e9, clients: 4}
+	for _, c := range []struct {
+		ns   int64
+		want uint64
+	}{{-1e6, 0}, {0, 0}, {1e6, 250000}, {1e9, 250e6}} {
+		if n := o.due(c.ns); n != c.want {
+			t.Errorf("%d bytes are due after %d ns, want %d", n, c.ns, c.want)
+		}
+	}
+}

@@ -288,6 +288,9 @@ func (t *rttStats) add(ns int64) {
 	t.n++
 }
 
+// mean is in ms.
+func (t *rttStats) mean() float64 { return ms(t.sum) / float64(max(t.n, 1)) }
+
 func (t *rttStats) merge(u rttStats) {
 	if u.n == 0 {
 		return

@@ -77,7 +77,8 @@ type Summary struct {
 	ruled     bool
 }
 
-// RTT is the smoothed round-trip time of the sessions at their ends, in ms.
+// RTT is the smoothed round-trip time of the sessions, in ms, as it was at each row of the
+// report and when they were done.
 type RTT struct {
 	Samples int     `json:"samples"`
 	Min     float64 `json:"min"`
@@ -132,6 +133,7 @@ type reporter struct {
 	last      time.Time
 	prev      counts
 	rows      int
+	rtt       rttStats // at the rows
 	took      time.Duration
 	notes     []string
 	peerKnown bool
@@ -159,9 +161,13 @@ func (p *reporter) nextRow() time.Time { return p.last.Add(p.run.opts.interval) 
 
 // row prints the interval since the last row.
 func (p *reporter) row() {
-	now, c := time.Now(), p.run.sum()
+	now, c, t := time.Now(), p.run.sum(), p.run.sampleRTT()
+	p.rtt.merge(t)
+	if t.n == 0 { // all are done
+		t = p.run.endRTT()
+	}
 	r := Row{Start: p.last.Sub(p.begin).Seconds(), End: now.Sub(p.begin).Seconds(),
-		Tx: c.tx - p.prev.tx, Rx: c.rx - p.prev.rx, RTT: p.run.sampleRTT(), header: p.rows == 0}
+		Tx: c.tx - p.prev.tx, Rx: c.rx - p.prev.rx, RTT: t.mean(), header: p.rows == 0}
 	r.BitsPerSec = float64(r.Tx+r.Rx) * 8 / max(r.End-r.Start, 1e-9)
 	if p.run.opts.total {
 		r.Total, r.Tx, r.Rx = true, c.tx, c.rx
@@ -205,19 +211,18 @@ func (p *reporter) final() Summary {
 	if p.peerKnown {
 		s.PeerBytes = &p.peerBytes
 	}
-	if t := p.run.endRTT(); t.n > 0 {
-		s.RTT = &RTT{t.n, ms(t.min), ms(t.sum) / float64(t.n), ms(t.max)}
+	t := p.run.endRTT()
+	if t.merge(p.rtt); t.n > 0 {
+		s.RTT = &RTT{t.n, ms(t.min), t.mean(), ms(t.max)}
 	}
 	return s
 }
 
 func ms(ns int64) float64 { return float64(ns) / 1e6 }
 
-// sampleRTT is the mean round-trip time of the open sessions, in ms; of the first
-// hundred of each worker, which is enough for a row. When all are done it is what they
-// had measured last.
-func (r *clientRun) sampleRTT() float64 {
-	var t rttStats
+// sampleRTT gathers the round-trip times of the open sessions; of the first hundred of
+// each worker, which is enough for a row.
+func (r *clientRun) sampleRTT() (t rttStats) {
 	for _, cw := range r.workers {
 		_ = cw.sw.Do(func(*worker.Worker) {
 			for i := range cw.conns[:min(len(cw.conns), 100)] {
@@ -229,10 +234,7 @@ func (r *clientRun) sampleRTT() float64 {
 			}
 		})
 	}
-	if t.n == 0 {
-		t = r.endRTT()
-	}
-	return ms(t.sum) / float64(max(t.n, 1))
+	return t
 }
 
 // endRTT gathers what the sessions had measured when they were done.

@@ -9,6 +9,7 @@ import (
 
 	"vpphost/cli"
 	"vpphost/dataplane/device/sim"
+	"vpphost/dataplane/worker"
 	"vpphost/hoststack/session"
 	"vpphost/hoststack/simtest"
 	"vpphost/hoststack/transport"
@@ -153,5 +154,55 @@ func TestServerIsDetached(t *testing.T) {
 	}
 	if err := l.server.stopRun(second); err != nil || second.app.Attached() {
 		t.Fatalf("not stopped: %v", err)
+	}
+}
+
+// client makes a run whose phases the test drives by hand.
+func (l *lab) client(line string) *clientRun {
+	l.t.Helper()
+	o, err := parseClient(cli.NewInput(line))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	r := &clientRun{opts: o, pattern: true, dataEP: o.ep, note: worker.NewNotifier()}
+	if r.app, err = l.cln.Attach("client", r); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := r.addWorkers(l.cln.Sessions.Workers()); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(r.removeWorkers)
+	r.phase.Store(uint32(phaseConnecting))
+	if !l.w.RunFor(100*millisecond, func() bool { return r.sum().connected == uint64(o.clients) }) {
+		l.t.Fatal("not connected")
+	}
+	r.phase.Store(uint32(phaseRunning))
+	return r
+}
+
+// TestRoundTripOfRows: the summary's round-trip time is that of all rows, not of the last
+// moment only.
+func TestRoundTripOfRows(t *testing.T) {
+	l := newLab(t)
+	l.serve("raw uri tcp://0.0.0.0/7")
+	r := l.client("raw uri tcp://10.0.1.2/7 echo-bytes test-bytes run-time 3")
+	rep := &reporter{run: r, emit: func(cli.Result) error { return nil }}
+	rep.start()
+	for range 3 {
+		l.w.RunFor(5*millisecond, nil)
+		rep.row()
+	}
+	r.stopSending.Store(true)
+	r.kick()
+	if !l.w.RunFor(1000*millisecond, func() bool { return r.sum().finished == 1 }) {
+		t.Fatal("not finished")
+	}
+	rep.row() // when all are done there is nothing new to measure
+	s := rep.final()
+	if s.RTT == nil || s.RTT.Samples != 4 || s.RTT.Min < .2 || s.RTT.Min > s.RTT.Avg || s.RTT.Avg > s.RTT.Max {
+		t.Fatalf("%+v", s.RTT)
+	}
+	if s.Bad != 0 || s.Rx == 0 || s.Rx != s.Tx {
+		t.Fatalf("%+v", s)
 	}
 }

@@ -125,7 +125,7 @@ func (r *clientRun) await(ctx context.Context, n uint32, what string) error {
 // closeControl ends the test at the server and compares what it received.
 func (r *clientRun) closeControl(ctx context.Context, rep *reporter) error {
 	if r.ctrl.gone.Load() || ctx.Err() != nil || r.failure.Load() != nil {
-		r.sayStop(context.WithoutCancel(ctx))
+		r.sayStop()
 		return nil
 	}
 	if err := r.ask(ctx, cmdStop, r.ctrl.out.Test); err != nil {
@@ -147,8 +147,9 @@ func (r *clientRun) closeControl(ctx context.Context, rep *reporter) error {
 	})
 }
 
-// sayStop tells the server of a failed run that it is over, without waiting.
-func (r *clientRun) sayStop(context.Context) {
+// sayStop tells the server of a failed run that it is over, without waiting: it may be
+// the server that has failed.
+func (r *clientRun) sayStop() {
 	c := &r.ctrl
 	if r.opts.raw || c.gone.Load() || c.replies.Load() == 0 {
 		return

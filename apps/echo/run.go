@@ -108,20 +108,18 @@ func (r *clientRun) phases(ctx context.Context, rep *reporter) error {
 		}
 	}
 	if err := r.connectAll(ctx, rep); err != nil {
-		r.sayStop(ctx)
+		r.sayStop()
 		return err
 	}
-	err := r.transfer(ctx, rep)
-	if err == nil {
-		r.settle(ctx)
+	if err := r.transfer(ctx, rep); err != nil {
+		r.sayStop()
+		return err
 	}
+	r.settle(ctx)
 	if o.raw {
-		return err
+		return nil
 	}
-	if serr := r.closeControl(ctx, rep); err == nil {
-		err = serr
-	}
-	return err
+	return r.closeControl(ctx, rep)
 }
 
 // connectAll opens the data sessions and waits until all are open.

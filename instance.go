@@ -262,6 +262,7 @@ func (in *instance) run(ctx context.Context) error {
 		in.undo = append(in.undo, w.Stop)
 	}
 	in.undo = append(in.undo, in.ports.Close)
+	in.undo = append(in.undo, in.endSessions)
 	if err := in.addConfigured(); err != nil {
 		return err
 	}
@@ -285,6 +286,17 @@ func (in *instance) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// farewell is how long the last packets stay in a memif ring for a peer that sleeps: it
+// naps for 8 ms at most.
+const farewell = 20 * time.Millisecond
+
+// endSessions resets all sessions, or their peers would wait for somebody who has gone.
+func (in *instance) endSessions() {
+	if len(in.session.Apps()) > 0 && in.session.Disable() == nil {
+		time.Sleep(farewell)
+	}
 }
 
 // linkPoll is how often the wires are looked at.

@@ -129,3 +129,25 @@ func TestScripts(t *testing.T) {
 	waitPing(t, vpp2, "6.0.1.1")
 	vpp2.ctl("test echo client uri tcp://6.0.1.1/1234 bytes 10m")
 }
+
+// TestEndTellsPeers: an instance that is told to end resets its sessions; nobody waits for
+// it.
+func TestEndTellsPeers(t *testing.T) {
+	vpp1, vpp2 := memifPair(t)
+	vpp1.ctl("test echo server uri tcp://0.0.0.0/1234")
+	result := make(chan string, 1)
+	go func() {
+		out, e, _ := vpp2.runFor(90*time.Second, "test echo client uri tcp://6.0.1.1/1234 run-time 60 throughput 10m")
+		result <- out + e
+	}()
+	eventually(t, "the client sends", func() bool { return strings.Contains(vpp1.ctl("show session"), "4 sessions") })
+	vpp1.stop()
+	select {
+	case r := <-result:
+		if !strings.Contains(r, "1 reset") {
+			t.Errorf("the client ends, but not by a reset: %s", r)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the client waits for a server that has ended")
+	}
+}

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"encoding/csv"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -39,7 +43,11 @@ func main() {
 	secs := flag.Int("seconds", 4, "length of a throughput run")
 	only := flag.String("only", "", "run rows whose name contains this")
 	flag.Parse()
-	exit(bench(*runs, *secs, *only))
+	// At Ctrl-C the present run fails or is the last one: instances and namespaces must not
+	// stay behind. A second one ends us at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	exit(bench(ctx, *runs, *secs, *only))
 }
 
 func exit(err error) {
@@ -50,7 +58,7 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-func bench(runs, secs int, only string) error {
+func bench(ctx context.Context, runs, secs int, only string) error {
 	cpu := [2]int{0, 1}
 	if runtime.NumCPU() < 2 {
 		cpu[1] = 0
@@ -85,7 +93,7 @@ func bench(runs, secs int, only string) error {
 				}
 				before := settle(cpu[0], cpu[1])
 				v, err := f()
-				if err != nil {
+				if err = errors.Join(ctx.Err(), err); err != nil {
 					return fmt.Errorf("%s: %w", r.name, err)
 				}
 				c := one

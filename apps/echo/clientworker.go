@@ -113,11 +113,7 @@ func (cw *clientWorker) feed() {
 // produce fills the session's transmit FIFO as far as the options allow, and
 // finishes the session when nothing is left to do.
 func (cw *clientWorker) produce(s *session.Session, c *clientConn) {
-	tx := cw.sw.Tx(s)
-	queued := 0
-	if tx != nil {
-		queued = tx.Len()
-	}
+	tx, queued := cw.sw.Tx(s), cw.sw.Unacked(s)
 	left := cw.allowance(c, queued)
 	switch {
 	case left > 0 && tx != nil && cw.write(s, c, tx, left) > 0:
@@ -176,7 +172,7 @@ const txTarget = 2 << 20
 // check finishes c when all that it sent is acknowledged, and has come back.
 func (cw *clientWorker) check(s *session.Session, c *clientConn) {
 	r := cw.run
-	if c.state != connOpen || cw.sw.Tx(s).Len() > 0 {
+	if c.state != connOpen || cw.sw.Unacked(s) > 0 {
 		return
 	}
 	if r.opts.runTime > 0 && !r.stopSending.Load() || c.sent < r.opts.bytes {

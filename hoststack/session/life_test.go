@@ -540,3 +540,21 @@ func TestListenerIsGone(t *testing.T) {
 	})
 	h.done(sa, ca, oa)
 }
+
+// TestNothingAfterTheEnd: an application cannot write behind the end of its stream, also
+// when bytes of it are still on their way.
+func TestNothingAfterTheEnd(t *testing.T) {
+	for _, end := range []func(*Worker, *Session){(*Worker).HalfClose, (*Worker).Close, (*Worker).Reset} {
+		h := newHost(t, 1, Config{})
+		_, cln, sa, ca := h.pair()
+		h.on(cln, func(w *Worker, s *Session) {
+			write(w, s, 100)
+			end(w, s)
+			if n := write(w, s, 10); n != 0 || w.Unacked(s) != 100 {
+				t.Fatalf("wrote %d bytes, %d are unacknowledged", n, w.Unacked(s))
+			}
+		})
+		h.settle()
+		h.done(sa, ca)
+	}
+}

@@ -107,13 +107,17 @@ func (w *Worker) transportOf(s *Session) transport.Transport {
 func (w *Worker) Rx(s *Session) *fifo.FIFO { return w.fifos.At(s.rx) }
 
 // Tx is the transmit FIFO, made on first use; nil (and usable as full) when memory
-// has run out or the session is over.
+// has run out, the session is over, or the application has ended its direction: what it
+// wrote now would follow the end of the stream.
 func (w *Worker) Tx(s *Session) *fifo.FIFO {
+	if s.flags&(fAppClosed|fHalfClosed|fTransportGone) != 0 {
+		return nil
+	}
 	if s.tx != 0 {
 		return w.fifos.At(s.tx)
 	}
 	a := w.appOf(s)
-	if a == nil || s.flags&(fAppClosed|fHalfClosed|fTransportGone) != 0 {
+	if a == nil {
 		return nil
 	}
 	ref, f := w.fifos.NewAt(a.txSize, s.txPos)
@@ -125,6 +129,9 @@ func (w *Worker) Tx(s *Session) *fifo.FIFO {
 	w.warm(s)
 	return f
 }
+
+// Unacked is how many bytes wait in Tx, sent or not, for the peer to acknowledge them.
+func (w *Worker) Unacked(s *Session) int { return w.fifos.At(s.tx).Len() }
 
 // Dropped tells the stack that the application has read from Rx: the receive
 // window may open. Once per callback is enough.
@@ -152,7 +159,7 @@ func (w *Worker) WantWritable(s *Session, on bool) {
 	case !on:
 		s.flags &^= fWantWritable | fStarved
 		return
-	case w.fifos.At(s.tx).Len() > 0:
+	case w.Unacked(s) > 0:
 	case s.flags&fWantWritable == 0:
 		w.post(s, evWritable)
 	default:

@@ -66,7 +66,7 @@ var serverWords = []cli.Word{
 	{Text: "report-interval", Help: "print every test, until Ctrl-C"},
 	{Text: "raw", Help: "plain streams, echoed: no control session"},
 	{Text: "no-echo", Help: "with raw: swallow everything"},
-	{Text: "test-bytes", Help: "with raw: verify every byte"},
+	{Text: "test-bytes", Help: "with raw: verify every byte, reset at a wrong one"},
 	{Text: "stop", Help: "end the server"},
 }
 

@@ -114,7 +114,6 @@ type serverConn struct {
 	test    int    // number of the test that a control session has begun, 0 for none
 	mode    uint32
 	ctrl    bool
-	bad     bool
 	closing bool // the peer has sent all; close when everything is echoed
 }
 
@@ -200,9 +199,12 @@ func (r *serverRun) serve(w *session.Worker, s *session.Session, sw *serverWorke
 			}
 			p = p[:copy(q, p)]
 		}
-		if c.mode&modeCheck != 0 && !c.bad && mismatch(p, c.pos+uint64(done)) >= 0 {
-			c.bad = true
+		if c.mode&modeCheck != 0 && mismatch(p, c.pos+uint64(done)) >= 0 {
+			// The protocol has no other word for it, and the client must not think that
+			// all is well.
 			sw.bad.Add(1)
+			w.Reset(s)
+			return
 		}
 		done += len(p)
 	}

@@ -157,14 +157,18 @@ func TestServerIsDetached(t *testing.T) {
 	}
 }
 
-// client makes a run whose phases the test drives by hand.
-func (l *lab) client(line string) *clientRun {
+// client makes a run whose phases the test drives by hand; change may change it before it
+// begins.
+func (l *lab) client(line string, change ...func(*clientRun)) *clientRun {
 	l.t.Helper()
 	o, err := parseClient(cli.NewInput(line))
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	r := &clientRun{opts: o, pattern: true, dataEP: o.ep, note: worker.NewNotifier()}
+	for _, f := range change {
+		f(r)
+	}
 	if r.app, err = l.cln.Attach("client", r); err != nil {
 		l.t.Fatal(err)
 	}
@@ -204,5 +208,21 @@ func TestRoundTripOfRows(t *testing.T) {
 	}
 	if s.Bad != 0 || s.Rx == 0 || s.Rx != s.Tx {
 		t.Fatalf("%+v", s)
+	}
+}
+
+// TestWrongBytesAtTheServer: a client that only sends learns that its bytes were wrong.
+func TestWrongBytesAtTheServer(t *testing.T) {
+	for _, right := range []bool{true, false} {
+		l := newLab(t)
+		srv := l.serve("raw no-echo test-bytes uri tcp://0.0.0.0/7")
+		r := l.client("raw uri tcp://10.0.1.2/7 bytes 100k nclients 2 test-bytes", func(r *clientRun) { r.pattern = right })
+		l.w.RunFor(1000*millisecond, func() bool { return r.sum().finished == 2 || r.failure.Load() != nil && r.sum().resets == 2 })
+		if bad := srv.totals().bad; (bad == 0) != right {
+			t.Errorf("pattern %v: the server found %d bad sessions", right, bad)
+		}
+		if (r.sum().finished == 2) != right || (r.failure.Load() == nil) != right {
+			t.Errorf("pattern %v: %+v, %v", right, r.sum(), r.failure.Load())
+		}
 	}
 }

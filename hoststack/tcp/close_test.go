@@ -367,3 +367,31 @@ func TestCloseWhileConnecting(t *testing.T) {
 		t.Errorf("%d connections", n)
 	}
 }
+
+// TestResetWaitsForRoom: a reset that the device has no room for goes out later, or is
+// given up when there never is any.
+func TestResetWaitsForRoom(t *testing.T) {
+	p := newPeer(t)
+	s := p.accept(modern())
+	p.h.room = 0
+	p.h.tcp.Reset(p.h.w, s.conn)
+	p.pass(100e6)
+	if s.gone {
+		t.Fatal("ended before its reset was sent")
+	}
+	p.expect()
+	if next := p.h.w.Wheel.Next(); next > p.now+2*retryOwed {
+		t.Fatalf("the worker may sleep for %d ns", next-p.now)
+	}
+	p.h.room = 10
+	p.step(0)
+	p.expect("RST ACK 1:1 ack 1")
+	p.ended(s, transport.ErrAborted, 0)
+
+	p = newPeer(t)
+	s = p.accept(modern())
+	p.h.room = 0
+	p.h.tcp.Reset(p.h.w, s.conn)
+	p.pass(1e9)
+	p.ended(s, transport.ErrAborted, 0)
+}

@@ -144,6 +144,7 @@ const (
 	fClosed                        // Close, not only HalfClose, was called
 	fGone                          // the session layer is still to be told that it ended
 	fPort                          // lport came from the port allocator
+	fRstOwed                       // with fGone: the device had no room for its reset
 )
 
 func (c *Conn) has(f flags) bool { return c.flags&f != 0 }

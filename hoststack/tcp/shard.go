@@ -339,7 +339,12 @@ func (s *shard) endCall(i uint32, c *Conn) {
 		return
 	}
 	if s.out.events&evReset != 0 {
-		s.sendReset(c)
+		if s.t.net.Room(s.w, &c.path) > 0 {
+			s.sendReset(c)
+		} else {
+			c.set(fRstOwed)
+			c.stateAt = tickAfter(s.w.Now(), resetPatience)
+		}
 	}
 	c.stats.softErr = s.out.why
 	c.set(fGone)
@@ -451,12 +456,31 @@ func (s *shard) fired(v uint64) {
 // that could not be sent.
 const retryOwed = int64(1e6)
 
+// resetPatience is how long a reset waits for room, in ns: an application that ends resets
+// more connections at once than a device takes, and a peer that hears nothing of it may
+// keep its end for ever. A device that takes nothing at all must not keep ours.
+const resetPatience = int64(500e6)
+
+// sendOwedReset sends the reset of a connection that is gone, or gives it up; false while
+// it is to wait.
+func (s *shard) sendOwedReset(c *Conn, now int64) bool {
+	if s.t.net.Room(s.w, &c.path) <= 0 && !c.stateAt.due(now) {
+		return false
+	}
+	s.version(b2i(!c.is4()))
+	s.out.reset = c.abort()
+	s.sendReset(c)
+	s.out = output{}
+	return true
+}
+
 // flush sends what is owed at the end of a Step: acknowledgments that no data has
 // carried, SYNs; and it ends connections that the session layer has let go.
 func (s *shard) flush(now int64) (work int) {
 	list := s.pending[:s.npending]
 	s.pending, s.spare = s.spare, s.pending
 	s.npending = 0
+	waits := false
 	for _, i := range list {
 		c := s.conns.At(i)
 		if !c.has(fQueued) {
@@ -464,6 +488,14 @@ func (s *shard) flush(now int64) (work int) {
 		}
 		c.clear(fQueued)
 		if c.has(fGone) {
+			if c.has(fRstOwed) && !s.sendOwedReset(c, now) {
+				s.queue(i, c)
+				if !waits { // one of them wakes the worker for all
+					waits = true
+					s.w.Wheel.Arm(&c.timer, now+retryOwed, s.timers.User(uint64(i)))
+				}
+				continue
+			}
 			s.end(i, c, c.stats.softErr)
 			continue
 		}

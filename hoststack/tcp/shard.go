@@ -426,11 +426,17 @@ func (s *shard) arm(i uint32, c *Conn, now int64) {
 	if d == 0 || c.state == Closed || c.timer != 0 && !d.before(c.armedAt) {
 		return
 	}
-	before := c.timer
-	if s.w.Wheel.Arm(&c.timer, d.ns(now), s.timers.User(uint64(i))) {
+	if s.wake(i, c, d.ns(now)) {
 		c.armedAt = d
-		s.armed += b2i(before == 0)
 	}
+}
+
+// wake has the wheel fire for c at a time (ns); false when it has no room.
+func (s *shard) wake(i uint32, c *Conn, at int64) bool {
+	before := c.timer
+	ok := s.w.Wheel.Arm(&c.timer, at, s.timers.User(uint64(i)))
+	s.armed += b2i(ok && before == 0)
+	return ok
 }
 
 // fired is the wheel's call.
@@ -492,7 +498,7 @@ func (s *shard) flush(now int64) (work int) {
 				s.queue(i, c)
 				if !waits { // one of them wakes the worker for all
 					waits = true
-					s.w.Wheel.Arm(&c.timer, now+retryOwed, s.timers.User(uint64(i)))
+					s.wake(i, c, now+retryOwed)
 				}
 				continue
 			}

@@ -36,7 +36,8 @@ type RxQueue interface {
 }
 
 // TxQueue is fed by one worker. TxBurst takes ownership of the first n buffers, n
-// being its result, and never blocks; the caller keeps the rest. bufs as above.
+// being its result, and never blocks; the caller keeps the rest. bufs as above; each
+// packet is in one buffer.
 type TxQueue interface {
 	TxBurst(bufs []*pkt.Buf) int
 }

@@ -31,14 +31,14 @@ func (st *state) cut(b *pkt.Buf, n int) {
 }
 
 // single copies a packet of several buffers into one. When it does not fit, or there is
-// no buffer, it drops the packet and returns nil.
-func (st *state) single(b *pkt.Buf, n *node) *pkt.Buf {
+// no buffer, it drops the packet for the given reason and returns nil.
+func (st *state) single(b *pkt.Buf, n *node, reason int) *pkt.Buf {
 	c := st.w.Bufs.Get()
 	if c == nil || c.Room() < int(b.PktLen) {
 		if c != nil {
 			st.w.Bufs.Put(c)
 		}
-		st.drop(b, n, localTooLarge)
+		st.drop(b, n, reason)
 		return nil
 	}
 	meta := b.Meta

@@ -39,6 +39,36 @@ func TestLargePing(t *testing.T) {
 	}
 }
 
+// TestSmallFragments: what came in fragments and fits the path as a whole leaves in one
+// frame, which is one buffer.
+func TestSmallFragments(t *testing.T) {
+	h := newSolo(t)
+	data := string(pattern(192))
+	for _, ip := range [][]byte{echo4("10.0.0.2", "10.0.0.1", data), echo6("2001:db8::2", "2001:db8::1", data)} {
+		var want []byte
+		if v4 := ip[0]>>4 == 4; v4 {
+			want = ip[28:]
+			for _, f := range pieces4(7, ip[20:], 64, 128) {
+				f[9] = hdr.ProtoICMP
+				f.SetChecksum()
+				h.input(h.frame(hdr.EtherIP4, f))
+			}
+		} else {
+			want = ip[48:]
+			for at := 0; at < 200; at += 104 {
+				f := fragment6(7, at, ip[40+at:][:min(104, 200-at)], at == 0)
+				f[40] = hdr.ProtoICMPv6
+				h.input(h.frame(hdr.EtherIP6, f))
+			}
+		}
+		out := h.take()
+		if len(out) != 1 || !bytes.Equal(out[0][len(out[0])-len(want):], want) {
+			t.Fatalf("%d frames in answer: % x\n%v", len(out), out, h.counters())
+		}
+		judge(t, out[0])
+	}
+}
+
 // pieces4 cuts a payload into fragments at the given offsets.
 func pieces4(id uint16, payload []byte, cuts ...int) (out []hdr.IP4) {
 	cuts = append(cuts, len(payload))

@@ -21,7 +21,7 @@ func (st *state) local(b *pkt.Buf, v int) {
 		}
 	}
 	if b.NbSegs != 1 && !st.s.handlers[slot].chains {
-		if b = st.single(b, &st.count.local[v]); b == nil {
+		if b = st.single(b, &st.count.local[v], localTooLarge); b == nil {
 			return
 		}
 	}

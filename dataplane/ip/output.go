@@ -22,18 +22,18 @@ func (st *state) output(p *Path, dst *hdr.Addr, bufs []*pkt.Buf) {
 	if p.Epoch != st.epoch && !st.renew(p, dst, bufs) {
 		return
 	}
-	mtu, small := uint32(p.MTU), true
+	mtu, plain := uint32(p.MTU), true
 	for _, b := range bufs {
-		small = small && b.PktLen <= mtu
+		plain = plain && b.PktLen <= mtu && b.NbSegs == 1
 	}
-	if !small {
-		st.outputLarge(p, bufs)
+	if !plain {
+		st.outputEach(p, bufs)
 		return
 	}
 	st.send(p, bufs)
 }
 
-// send sends packets that fit the path.
+// send sends packets that fit the path, each in one buffer unless it stays inside.
 func (st *state) send(p *Path, bufs []*pkt.Buf) {
 	if p.Flags&PathLocal != 0 {
 		st.loop(p, bufs)
@@ -84,14 +84,20 @@ func version(b *pkt.Buf) int {
 	return v4
 }
 
-// outputLarge sends packets of which some do not fit the path.
-func (st *state) outputLarge(p *Path, bufs []*pkt.Buf) {
-	for k := range bufs {
-		b := bufs[k]
-		if b.PktLen <= uint32(p.MTU) || p.Flags&PathTSO != 0 && b.Flags&pkt.CsumPartial != 0 {
-			st.send(p, bufs[k:k+1])
+// outputEach sends packets of which some do not fit the path, or consist of several
+// buffers, such as the reply to an echo request that came in small fragments.
+func (st *state) outputEach(p *Path, bufs []*pkt.Buf) {
+	for k, b := range bufs {
+		if b.PktLen > uint32(p.MTU) && !(p.Flags&PathTSO != 0 && b.Flags&pkt.CsumPartial != 0) {
+			st.sendPieces(p, b)
 			continue
 		}
-		st.sendPieces(p, b)
+		if b.NbSegs != 1 && p.Flags&PathLocal == 0 {
+			v := version(b)
+			if bufs[k] = st.single(b, &st.count.fwd[v], fwdNoBuffer); bufs[k] == nil {
+				continue
+			}
+		}
+		st.send(p, bufs[k:k+1])
 	}
 }

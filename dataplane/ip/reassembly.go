@@ -220,7 +220,7 @@ func (r *reassembler) evict() {
 func (r *reassembler) add(k *assemblyKey, b *pkt.Buf, off, n int, more, ce bool) *pkt.Buf {
 	count := &r.st.count.reass[k.v]
 	if b.NbSegs != 1 {
-		if b = r.st.single(b, &r.st.count.local[k.v]); b == nil {
+		if b = r.st.single(b, &r.st.count.local[k.v], localTooLarge); b == nil {
 			return nil
 		}
 	}

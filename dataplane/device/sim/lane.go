@@ -217,13 +217,10 @@ func (d *lane) receive(pool pkt.Pool, bufs []*pkt.Buf) int {
 	return n
 }
 
-// copy takes the bytes of a packet, which may be chained, into a slot.
+// copy takes the bytes of a packet into a slot.
 func (d *lane) copy(b *pkt.Buf) int32 {
 	slot := d.slot()
-	data := d.slots[slot]
-	for ; b != nil; b = b.Next {
-		data = append(data, b.Data()...)
-	}
+	data := append(d.slots[slot], b.Data()...)
 	for d.pad && len(data) < minFrame {
 		data = append(data, 0)
 	}

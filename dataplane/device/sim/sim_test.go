@@ -300,15 +300,7 @@ func TestLongFramesAndPool(t *testing.T) {
 	}
 	r.pools[1].Free(r.burst[:1])
 
-	// A chain arrives as one frame; one that is too long for the receiver is counted.
-	a, b := r.frame(0, 3, 100), r.frame(0, 4, 50)
-	a.Next, a.NbSegs, a.PktLen = b, 2, 150
-	r.burst[0] = a
-	r.wire.End(0).TxBurst(r.burst[:1])
-	if r.wire.End(1).RxBurst(r.burst); r.burst[0].DataLen != 150 {
-		t.Fatalf("a chain of 150 bytes arrives with %d", r.burst[0].DataLen)
-	}
-	r.pools[1].Free(r.burst[:1])
+	// A frame that is too long for the receiver is counted.
 	small := newRig(t, 1, Config{}, pkt.DefaultRoom)
 	small.wire.ends[1].pool = r.pools[1]
 	small.wire.ends[0].pool = r.pools[1]

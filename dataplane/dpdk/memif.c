@@ -25,6 +25,7 @@
  * refuses a driver that looks different. */
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <rte_atomic.h>
 #include <rte_log.h>
@@ -89,12 +90,28 @@ int dp_memif_wake_fd(struct dp_memif *m, struct dp_rxq *q)
 	return fd;
 }
 
+/* connection tells one connection from the next: by the inode of its control socket, 0
+ * for none. */
+static uint64_t connection(struct dp_memif *m)
+{
+	struct private *p = m->p;
+	struct stat st;
+	int fd = -1;
+
+	rte_spinlock_lock(&p->lock);
+	if (p->channel != NULL)
+		fd = intr_fd(p->channel->intr);
+	rte_spinlock_unlock(&p->lock);
+	return fd >= 0 && fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
+
 void dp_memif_state(struct dp_memif *m, struct dp_memif_state *s)
 {
 	struct private *p = m->p;
 
-	/* Torn texts do no harm, so the lock that workers try is not taken for them. */
 	memset(s, 0, sizeof(*s));
+	s->connection = connection(m);
+	/* Torn texts do no harm, so the lock that workers try is not taken for them. */
 	s->connected = p->flags & CONNECTED;
 	s->connecting = p->flags & CONNECTING;
 	s->ring_size = p->run.log2_ring_size ? 1u << p->run.log2_ring_size : 0;

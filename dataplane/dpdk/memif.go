@@ -30,6 +30,7 @@ type Memif struct {
 // MemifState is the present connection of a memif port.
 type MemifState struct {
 	Connected, Connecting bool
+	Connection            uint64 // a number that the next one does not have
 	RingSize, BufferSize  int    // of the connection
 	C2S, S2C              int    // rings from client to server and back
 	Regions               int    // of shared memory
@@ -129,7 +130,7 @@ func (m *Memif) State() MemifState {
 	var s C.struct_dp_memif_state
 	C.dp_memif_state(m.c, &s)
 	return MemifState{
-		Connected: bool(s.connected), Connecting: bool(s.connecting),
+		Connected: bool(s.connected), Connecting: bool(s.connecting), Connection: uint64(s.connection),
 		RingSize: int(s.ring_size), BufferSize: int(s.buffer_size),
 		C2S: int(s.c2s), S2C: int(s.s2c), Regions: int(s.regions),
 		RemoteName: C.GoString(&s.remote_name[0]), RemoteIf: C.GoString(&s.remote_if[0]),

@@ -80,6 +80,7 @@ void dp_txq_free(struct dp_txq *q);
 /* memif.c */
 struct dp_memif_state {
 	bool connected, connecting;
+	uint64_t connection;
 	uint32_t ring_size, buffer_size, c2s, s2c, regions;
 	char remote_name[64], remote_if[64], local_reason[96], remote_reason[96];
 };

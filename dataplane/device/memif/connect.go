@@ -20,20 +20,13 @@ func (d *Device) keep(quit <-chan struct{}, done chan<- struct{}) {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
 	var asked time.Time // when the handshake under way began
-	hung := false
+	var hung uint64     // the connection whose descriptors the bells watch, 0 for none
 	for {
-		up := d.guard.State().Connected
-		switch {
-		case up && !hung:
-			hung = d.hangBells()
-		case !up && hung:
-			d.silenceBells()
-			hung = false
-		}
+		up := d.follow(&hung)
 		if !up && !d.o.Master && (d.guard.Idle() || time.Since(asked) > handshake) {
 			asked = d.tryConnect()
-			if hung = d.connected(); hung {
-				hung = d.hangBells()
+			if d.connected() {
+				d.follow(&hung)
 			}
 		}
 		select {
@@ -42,6 +35,23 @@ func (d *Device) keep(quit <-chan struct{}, done chan<- struct{}) {
 		case <-tick.C:
 		}
 	}
+}
+
+// follow has the bells watch the descriptors of the present connection, and tells whether
+// there is one. A slave may have gone and come back since the last look.
+func (d *Device) follow(hung *uint64) bool {
+	s := d.guard.State()
+	if !s.Connected {
+		s.Connection = 0
+	}
+	if *hung != s.Connection {
+		d.silenceBells()
+		*hung = 0
+		if s.Connected && d.hangBells() {
+			*hung = s.Connection
+		}
+	}
+	return s.Connected
 }
 
 // connected gives a handshake the moment that it takes when the master is there.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -389,6 +390,72 @@ func TestBell(t *testing.T) {
 			h.close()
 		})
 	}
+}
+
+// TestBellOfNextConnection: the bell follows to a connection that comes so soon after the
+// last that nobody has seen the link down.
+func TestBellOfNextConnection(t *testing.T) {
+	pool := newPool(t, pkt.DefaultRoom)
+	path := socketPath(t)
+	d := open1(t, Options{Master: true, SocketPath: path}, pool)
+	c := peer{Mode: "drip", Size: 100, Every: 5 * time.Millisecond,
+		Devices: []Options{{SocketPath: path}}, Room: pkt.DefaultRoom, CPU: -1}.start(t)
+	h, err := newHost([]device.Device{d}, pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := d.Rx(0).(*rxQueue)
+	poll := []unix.PollFd{{Fd: int32(d.Bells()[0]), Events: unix.POLLIN}}
+	for round := range 8 {
+		n := h.received
+		within(t, 10*time.Second, "frames", func() bool { h.sink(); return h.received > n+5 })
+		time.Sleep(2 * keepEvery)
+		h.sink()
+		naps := 0
+		for n = h.received; h.received < n+20; naps++ {
+			for h.sink() > 0 || !q.Arm() {
+			}
+			rung, err := unix.Poll(poll, 1000)
+			for err == unix.EINTR {
+				rung, err = unix.Poll(poll, 1000)
+			}
+			if rung != 1 {
+				t.Fatalf("no signal in connection %d (%v)", round, err)
+			}
+		}
+		if naps > 60 {
+			t.Fatalf("%d sleeps for 20 frames in connection %d", naps, round)
+		}
+		time.Sleep(time.Duration(round) * keepEvery / 8)
+		hangup(t, path)
+		within(t, 5*time.Second, "end of the connection", func() bool { return !d.guard.State().Connected })
+	}
+	c.end()
+	h.close()
+}
+
+// hangup shuts the control socket of the connection on path down.
+func hangup(t *testing.T, path string) {
+	t.Helper()
+	ents, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range ents {
+		fd, _ := strconv.Atoi(e.Name())
+		a, err := unix.Getsockname(fd)
+		if err != nil {
+			continue
+		}
+		if u, ok := a.(*unix.SockaddrUnix); !ok || u.Name != path {
+			continue
+		}
+		if v, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && v == 0 {
+			_ = unix.Shutdown(fd, unix.SHUT_RDWR)
+			return
+		}
+	}
+	t.Fatal("there is no connection")
 }
 
 func TestStopAndStart(t *testing.T) {

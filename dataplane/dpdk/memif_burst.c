@@ -257,8 +257,8 @@ void dp_memif_bind_tx(struct dp_memif *m, struct dp_txq *q, uint32_t index)
 }
 
 /* dp_memif_arm asks the peer to signal the queue's descriptor when it sends. It
- * returns false, and asks for nothing, when packets wait already or there is no
- * peer. The worker of the queue calls it before it sleeps. */
+ * returns false, and asks for nothing, when packets wait already. The worker of the
+ * queue calls it before it sleeps. */
 bool dp_memif_arm(uintptr_t queue)
 {
 	struct dp_rxq *q = (struct dp_rxq *)queue;
@@ -267,7 +267,9 @@ bool dp_memif_arm(uintptr_t queue)
 	bool ok;
 
 	if (!enter(m))
-		return true; /* no peer: nothing can come but a connection */
+		/* No peer: nothing can come but a connection. Else somebody looks at the device
+		 * just now: try again. */
+		return !(m->p->flags & CONNECTED);
 	struct ring *r = ring_of(m, mq);
 	drain(mq); /* a signal that nobody needed must not wake us for ever */
 	r->flags &= ~MASK_INT;

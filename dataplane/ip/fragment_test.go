@@ -180,6 +180,49 @@ func TestReassemblyDrops(t *testing.T) {
 	}
 }
 
+// TestReassemblyBeyond64K: the headers that count for the whole are those of the first
+// fragment (RFC 791 section 3.2, RFC 8200 section 4.5), which may be longer than those of
+// the last.
+func TestReassemblyBeyond64K(t *testing.T) {
+	h := newSolo(t)
+	c := &chains{}
+	h.s.Handle(hdr.ProtoUDP, c)
+	fits := 65535 - hdr.IP4Len
+	for _, n := range []int{fits - 8, fits} {
+		for at := 0; at < n; at += 1400 {
+			f := fragment4(uint16(n), at, pattern(min(1400, n-at)), at+1400 < n)
+			f[9] = hdr.ProtoUDP
+			if at == 0 { // eight bytes of options
+				f = append(append(f[:20:20], 1, 1, 1, 1, 1, 1, 1, 0), f[20:]...)
+				f[0] = 0x47
+				f[2], f[3] = byte(len(f)>>8), byte(len(f))
+			}
+			f.SetChecksum()
+			h.input(h.frame(hdr.EtherIP4, f))
+		}
+	}
+	if n := h.errors("ip4-full-reassembly", "malformed fragments"); len(c.got) != 1 || n != 47 {
+		t.Errorf("%d IPv4 packets delivered, %d fragments dropped", len(c.got), n)
+	}
+	c.got = nil
+	for _, n := range []int{65535 - 8, 65535} {
+		for at := 0; at < n; at += 1400 {
+			k := min(1400, n-at)
+			f := make([]byte, hdr.Frag6Len+k)
+			hdr.Frag6(f).Put(hdr.ProtoUDP, at, at+k < n, uint32(n))
+			copy(f[hdr.Frag6Len:], pattern(k))
+			next := hdr.ExtFragment
+			if at == 0 { // eight bytes of destination options
+				next, f = hdr.ExtDest, append([]byte{hdr.ExtFragment, 0, 1, 4, 0, 0, 0, 0}, f...)
+			}
+			h.input(h.frame(hdr.EtherIP6, packet6("2001:db8::2", "2001:db8::1", next, f)))
+		}
+	}
+	if n := h.errors("ip6-full-reassembly", "malformed fragments"); len(c.got) != 1 || n != 47 {
+		t.Errorf("%d IPv6 packets delivered, %d fragments dropped; %v", len(c.got), n, h.counters())
+	}
+}
+
 func TestReassemblyTimesOut(t *testing.T) {
 	h := newSolo(t)
 	h.input(h.frame(hdr.EtherIP4, fragment4(1, 0, pattern(64), true)),

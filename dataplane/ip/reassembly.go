@@ -113,7 +113,7 @@ func (st *state) fragment6(b *pkt.Buf, h hdr.IP6, at int) {
 	case more && n%8 != 0:
 		st.paramProblem(b, 0, 4) // the payload length
 		return
-	case off+n+at > 0xffff:
+	case at-hdr.IP6Len+off+n > 0xffff:
 		st.paramProblem(b, 0, uint32(at+2))
 		return
 	case n == 0:
@@ -278,7 +278,22 @@ func (r *reassembler) add(k *assemblyKey, b *pkt.Buf, off, n int, more, ce bool)
 	if a.total == 0 || a.got != a.total {
 		return nil
 	}
+	if a.tooLong() {
+		r.discard(a, reassMalformed)
+		r.close(i)
+		return nil
+	}
 	return r.finish(i, a)
+}
+
+// tooLong tells that a complete packet is longer than its header can say: with the headers
+// of the first fragment, which may be longer than those that each fragment was checked with.
+func (a *assembly) tooLong() bool {
+	n := int(a.frags[0].L4-a.frags[0].L3) + a.total
+	if a.v == v6 {
+		n -= hdr.IP6Len + hdr.Frag6Len
+	}
+	return n > 0xffff
 }
 
 // fits tells whether a fragment goes in front of number at: -1, or why not.

@@ -60,6 +60,7 @@ const (
 	icmpReplyUnknown
 	icmpErrorTaken
 	icmpErrorBadQuote
+	icmpFragmentedND
 )
 
 // Reasons of ip4-icmp-error and ip6-icmp-error.
@@ -147,6 +148,7 @@ func newGroups(set *stats.Set, workers int) *groups {
 			icmpReplyUnknown:  warn("echo replies nobody waits for"),
 			icmpErrorTaken:    info("errors handed to transports"),
 			icmpErrorBadQuote: bad("error quotes a packet that is not ours"),
+			icmpFragmentedND:  bad("neighbor discovery message in fragments"),
 		}...)
 		g.errs[v] = set.New(icmp+"-error", workers, list{
 			errUnreachable:  info("destination unreachable response sent"),

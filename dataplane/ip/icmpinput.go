@@ -175,9 +175,11 @@ func (st *state) icmp6(b *pkt.Buf) {
 	}
 	switch m.Type() {
 	case hdr.ICMP6NeighSolicit, hdr.ICMP6NeighAdvert:
-		if b.NbSegs == 1 && int(b.L4)+int(b.L4Len) == int(b.DataLen) {
-			st.neigh.InputND(b.Iface, h, int(b.L4-b.L3))
+		if b.NbSegs != 1 || hasFragmentHeader(h) { // RFC 6980 section 5
+			st.drop(b, c, icmpFragmentedND)
+			return
 		}
+		st.neigh.InputND(b.Iface, h, int(b.L4-b.L3))
 		st.w.Bufs.Put(b)
 	case hdr.ICMP6EchoRequest:
 		if src == (hdr.Addr{}) {
@@ -195,6 +197,16 @@ func (st *state) icmp6(b *pkt.Buf) {
 	default:
 		st.drop(b, c, icmpUnknownType)
 	}
+}
+
+// hasFragmentHeader tells whether a packet came as the only fragment of itself.
+func hasFragmentHeader(h hdr.IP6) bool {
+	for x := h.Exts(); x.Next(); {
+		if x.Type == hdr.ExtFragment {
+			return true
+		}
+	}
+	return false
 }
 
 // echo6 turns an echo request into its reply. One that was sent to a group is answered

@@ -381,6 +381,39 @@ func TestIP6Extensions(t *testing.T) {
 	}
 }
 
+// TestFragmentedND: neighbour discovery must not come in fragments, not even in a single one
+// (RFC 6980 section 5).
+func TestFragmentedND(t *testing.T) {
+	h := newSolo(t)
+	target, src := ad("2001:db8::1"), ad("2001:db8::77")
+	nd := make(hdr.ND, hdr.NDLen+hdr.NDOptLen)
+	nd.Put(hdr.ICMP6NeighSolicit, 0, &target, hdr.NDSourceLL, peerMAC)
+	hdr.ICMP(nd).SetChecksum6(&src, &target)
+	send := func(off, end int) {
+		f := make([]byte, hdr.Frag6Len+end-off)
+		hdr.Frag6(f).Put(hdr.ProtoICMPv6, off, end < len(nd), 7)
+		copy(f[hdr.Frag6Len:], nd[off:end])
+		ip := packet6("2001:db8::77", "2001:db8::1", hdr.ExtFragment, f)
+		ip[7] = 255
+		h.input(h.frame(hdr.EtherIP6, ip))
+	}
+	send(0, len(nd))
+	send(0, 16)
+	send(16, len(nd))
+	if n := h.errors("ip6-icmp-input", "neighbor discovery message in fragments"); n != 2 {
+		t.Errorf("%d counted, want 2", n)
+	}
+	if out := h.take(); len(out) != 0 {
+		t.Errorf("answered: % x", out)
+	}
+	ip := packet6("2001:db8::77", "2001:db8::1", hdr.ProtoICMPv6, nd)
+	ip[7] = 255
+	h.input(h.frame(hdr.EtherIP6, ip))
+	if out := h.take(); len(out) != 1 {
+		t.Errorf("%d frames in answer to a whole message", len(out))
+	}
+}
+
 func TestEchoReplies(t *testing.T) {
 	h := newSolo(t)
 	h.input(h.frame(hdr.EtherIP4, echo4("10.0.0.2", "10.0.0.1", "payload")),

@@ -25,7 +25,6 @@ const (
 	inUnicastInBroadcast
 	inNotMember
 	inBadDestination
-	inChained
 )
 
 // Reasons of ip4-local and ip6-local.
@@ -119,7 +118,6 @@ func newGroups(set *stats.Set, workers int) *groups {
 			inUnicastInBroadcast: bad(ip + " unicast in a broadcast frame"),
 			inNotMember:          info(ip + " multicast group not joined"),
 			inBadDestination:     bad(ip + " destination address is not a host"),
-			inChained:            bad("header spans buffers"),
 		}...)
 		g.local[v] = set.New(ip+"-local", workers, list{
 			localUnknownProto:  bad("unknown ip protocol"),

@@ -39,7 +39,7 @@ func (st *state) icmp4(b *pkt.Buf) {
 		st.drop(b, c, icmpTooShort)
 		return
 	}
-	if b.Flags&pkt.L4Good == 0 && !sum(b, b.L4).Good() {
+	if !sum(b, b.L4).Good() { // devices know TCP and UDP only, and may vouch for more
 		st.drop(b, c, icmpBadChecksum)
 		return
 	}
@@ -166,12 +166,10 @@ func (st *state) icmp6(b *pkt.Buf) {
 		return
 	}
 	src, dst := h.Src(), h.Dst()
-	if b.Flags&pkt.L4Good == 0 {
-		s := hdr.Pseudo(&src, &dst, hdr.ProtoICMPv6).Long(uint32(b.L4Len))
-		if !(s + sum(b, b.L4)).Good() {
-			st.drop(b, c, icmpBadChecksum)
-			return
-		}
+	s := hdr.Pseudo(&src, &dst, hdr.ProtoICMPv6).Long(uint32(b.L4Len))
+	if !(s + sum(b, b.L4)).Good() {
+		st.drop(b, c, icmpBadChecksum)
+		return
 	}
 	switch m.Type() {
 	case hdr.ICMP6NeighSolicit, hdr.ICMP6NeighAdvert:

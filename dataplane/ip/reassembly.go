@@ -324,6 +324,7 @@ func (a *assembly) fits(at, off, n int, more bool) int {
 // finish chains the fragments of a complete packet behind the first.
 func (r *reassembler) finish(i uint32, a *assembly) *pkt.Buf {
 	first := a.frags[0]
+	first.Flags &^= pkt.L4Good // no device has seen the whole
 	first.NbSegs = uint16(a.n)
 	first.L4Len = uint16(a.total)
 	first.PktLen = uint32(int(first.L4) + a.total)

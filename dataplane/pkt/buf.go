@@ -68,7 +68,7 @@ type Flags uint16
 
 const (
 	V6          Flags = 1 << iota // network layer is IPv6
-	L4Good                        // transport checksum verified by the device
+	L4Good                        // TCP or UDP checksum verified by the device
 	Broadcast                     // sent to all at the link layer
 	Multicast                     // sent to a group at the link layer
 	MoreFrags                     // an IP fragment

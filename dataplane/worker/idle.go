@@ -172,21 +172,57 @@ func (d *idler) sleep(w *Worker, ns int64) {
 	if !d.kicked.Swap(false) && !w.mail.pending() {
 		t := w.clock()
 		var ev [8]unix.EpollEvent
-		ts := unix.NsecToTimespec(ns)
-		n, err := epollPwait2(d.epfd, ev[:], &ts)
+		n := d.wait(ev[:], ns)
+		if n > 0 && allFailed(ev[:n]) {
+			n = d.waitWithout(ev[:], n, min(ns, napQuiet))
+		}
 		woken := false
-		if err == nil {
-			for _, e := range ev[:n] {
-				if e.Fd == int32(d.wakefd) {
-					var b [8]byte
-					_, _ = unix.Read(d.wakefd, b[:])
-					woken = true
-				}
+		for _, e := range ev[:n] {
+			if e.Fd == int32(d.wakefd) {
+				var b [8]byte
+				_, _ = unix.Read(d.wakefd, b[:])
+				woken = true
 			}
 		}
 		d.count.add(w.clock()-t, n, woken)
 	}
 	d.sleeping.Store(false)
+}
+
+// wait sleeps for at most ns, and returns how many descriptors have ended that.
+func (d *idler) wait(ev []unix.EpollEvent, ns int64) int {
+	ts := unix.NsecToTimespec(ns)
+	n, err := epollPwait2(d.epfd, ev, &ts)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// allFailed tells that descriptors have only errors to report. That of a tap does so for
+// ever once the kernel has removed its end.
+func allFailed(ev []unix.EpollEvent) bool {
+	for _, e := range ev {
+		if e.Events&unix.EPOLLIN != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// waitWithout is wait on all descriptors but the first failed ones of ev, which would wake
+// us at once.
+func (d *idler) waitWithout(ev []unix.EpollEvent, failed int, ns int64) int {
+	var out [8]unix.EpollEvent
+	copy(out[:], ev[:failed])
+	for _, e := range out[:failed] {
+		_ = unix.EpollCtl(d.epfd, unix.EPOLL_CTL_DEL, int(e.Fd), nil)
+	}
+	n := d.wait(ev, ns)
+	for _, e := range out[:failed] {
+		_ = unix.EpollCtl(d.epfd, unix.EPOLL_CTL_ADD, int(e.Fd), &unix.EpollEvent{Events: unix.EPOLLIN, Fd: e.Fd})
+	}
+	return n
 }
 
 // Wake has the worker make a Step soon, should it be asleep or about to sleep.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"vpphost/dataplane/pkt"
 )
 
@@ -144,6 +146,65 @@ func TestDoRunsOnTheWorker(t *testing.T) {
 	w.Stop()
 	if err := w.Do(func(*Worker) {}); err != ErrStopped {
 		t.Fatalf("Do on a stopped worker: %v", err)
+	}
+}
+
+// TestFailedDescriptor: one that reports an error for ever must not keep the worker awake,
+// nor others from waking it.
+func TestFailedDescriptor(t *testing.T) {
+	w := newWorker(t, Config{})
+	var pipe [2]int
+	if err := unix.Pipe(pipe[:]); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pipe[1])
+	unix.Close(pipe[0]) // nobody reads: EPOLLERR
+	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	heard := make(chan bool, 1)
+	w.Add(Input, "n", NodeFunc(func(*Worker, int64) int {
+		var b [8]byte
+		if n, _ := unix.Read(fd, b[:]); n == 8 {
+			heard <- true
+			return 1
+		}
+		return 0
+	}))
+	for _, fd := range []int{pipe[1], fd} {
+		if err := w.WatchFD(fd); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Run(); err != nil {
+		t.Fatal(err)
+	}
+	count := func() (s Sleeps) {
+		if err := w.Do(func(w *Worker) { s = w.idle.count }); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	time.Sleep(20 * time.Millisecond)
+	before := count()
+	time.Sleep(400 * time.Millisecond)
+	after := count()
+	if n := after.Naps - before.Naps; n > 200 {
+		t.Errorf("%d naps in 0.4 s", n)
+	}
+	time.Sleep(20 * time.Millisecond) // asleep again
+	if _, err := unix.Write(fd, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-heard:
+	case <-time.After(5 * time.Second):
+		t.Error("the other descriptor did not wake the worker")
+	}
+	if count().ByDevice == after.ByDevice {
+		t.Error("no nap was ended by a descriptor")
 	}
 }
 

@@ -452,6 +452,31 @@ func TestPathsFollowTheTables(t *testing.T) {
 	}
 }
 
+// TestMTUOfEachVersion: "set interface mtu ip4" and "ip6" hold for paths, known ones included.
+func TestMTUOfEachVersion(t *testing.T) {
+	h := newSolo(t)
+	w := h.workers[0]
+	h.ok(h.ifs.SetIPMTU(h.i, false, 600))
+	h.ok(h.ifs.SetIPMTU(h.i, true, 1400))
+	for dst, want := range map[string]uint16{"10.0.0.2": 600, "2001:db8::2": 1400} {
+		d, p := ad(dst), Path{}
+		if h.ok(h.s.FindPath(w, &d, 0, &p)); p.MTU != want {
+			t.Errorf("mtu %d to %s, want %d", p.MTU, dst, want)
+		}
+		h.ok(h.ifs.SetIPMTU(h.i, dst != "10.0.0.2", 0))
+		b := w.Bufs.Get()
+		ip := []byte(packet4("10.0.0.1", "10.0.0.2", 6, pattern(1480)))
+		if dst != "10.0.0.2" {
+			ip = packet6("2001:db8::1", "2001:db8::2", 6, pattern(1460))
+		}
+		copy(b.Append(len(ip)), ip)
+		h.s.Output(w, &p, &d, []*pkt.Buf{b})
+		if out := h.take(); len(out) != 1 || p.MTU != 1500 {
+			t.Errorf("%d frames to %s with mtu %d after the limit was removed", len(out), dst, p.MTU)
+		}
+	}
+}
+
 func TestSourceAndRoom(t *testing.T) {
 	h := newSolo(t)
 	w := h.workers[0]

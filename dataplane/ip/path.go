@@ -30,7 +30,7 @@ func (st *state) findPath(dst *hdr.Addr, index uint32, p *Path) error {
 	mtu := min(st.w.Bufs.Pool().Room()-pkt.Headroom, 0xffff)
 	i := st.s.ifs.ByIndex(n.Iface)
 	if i != nil {
-		mtu = min(mtu, i.MTU())
+		mtu = min(mtu, i.IPMTU(!dst.Is4()))
 	}
 	p.MTU = uint16(mtu)
 	switch n.Kind {

@@ -583,9 +583,8 @@ func TestNoAllocation(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("%v allocations a burst", n)
 	}
-	if h.received == 0 {
-		t.Error("nothing came back")
-	}
+	// The peer may not have had a turn yet.
+	within(t, 10*time.Second, "frames back", func() bool { h.flood(500); return h.sink() > 0 || h.received > 0 })
 	c.end()
 	h.close()
 }

@@ -59,7 +59,6 @@ const defaultMemMB = 96
 var eal struct {
 	sync.Mutex
 	done bool
-	args []string
 }
 
 // Args returns EAL's command line for c.
@@ -135,7 +134,6 @@ func Init(c Config) error {
 	if err := start(args); err != nil {
 		return err
 	}
-	eal.args = args
 	eal.done = true
 	return nil
 }
@@ -177,13 +175,6 @@ func Running() bool {
 	eal.Lock()
 	defer eal.Unlock()
 	return eal.done
-}
-
-// Args is the command line that EAL was started with.
-func Args() []string {
-	eal.Lock()
-	defer eal.Unlock()
-	return append([]string(nil), eal.args...)
 }
 
 // Version is DPDK's own: "DPDK 22.11.11".

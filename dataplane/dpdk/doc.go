@@ -8,7 +8,7 @@
 //
 //	worker ─ RxQueue.RxBurst ─ cgo ─ dp_rx (queue.c) ─┬─ driver
 //	                                                  ├─ afpacket.c, tap.c ─ driver
-//	                                                  └─ memif.c
+//	                                                  └─ memif_burst.c
 //
 // One cgo call moves a burst of up to pkt.MaxBurst. The C side makes one segment of
 // every packet or drops and counts it, clears pkt.Meta, and keeps from a driver what

@@ -184,15 +184,22 @@ func (s *Stack) pingError(w *worker.Worker, e *Error) {
 	}
 }
 
-// put fills the next slot; when the goroutine is that far behind the reply is lost.
+// put fills the next slot. When the goroutine is that far behind the reply is lost, and the
+// tail stays where the goroutine will look next.
 func (p *pinger) put(w *worker.Worker, r pingReply) {
-	s := &p.slot[(p.tail.Add(1)-1)%pingSlots]
-	if s.full.Load() {
-		return
+	for {
+		t := p.tail.Load()
+		s := &p.slot[t%pingSlots]
+		if s.full.Load() {
+			return
+		}
+		if p.tail.CompareAndSwap(t, t+1) {
+			s.r = r
+			s.full.Store(true)
+			w.Notify(p.note)
+			return
+		}
 	}
-	s.r = r
-	s.full.Store(true)
-	w.Notify(p.note)
 }
 
 // take returns the next reply that has come.

@@ -195,6 +195,24 @@ func (h *host) replies(p *pinger) (out []pingReply) {
 	}
 }
 
+// TestPingFallsBehind: replies that find no slot are lost, those that come later are not.
+func TestPingFallsBehind(t *testing.T) {
+	h := newHost(t, 1)
+	p, err := h.s.newPing(ad("10.0.0.2"))
+	h.ok(err)
+	defer h.s.endPing(p)
+	for seq := range pingSlots + 500 {
+		p.put(h.workers[0], pingReply{seq: uint16(seq)})
+	}
+	if n := len(h.replies(p)); n != pingSlots {
+		t.Fatalf("%d replies", n)
+	}
+	p.put(h.workers[0], pingReply{seq: 7})
+	if got := h.replies(p); len(got) != 1 || got[0].seq != 7 {
+		t.Errorf("got %v after others were lost", got)
+	}
+}
+
 func TestPing(t *testing.T) {
 	a, b := newHost(t, 1), newHost(t, 1)
 	w := wire(t, a, b, sim.Config{})

@@ -274,13 +274,15 @@ func TestTxKeepsOrderOfTheRest(t *testing.T) {
 func TestHotplugWhilePolling(t *testing.T) {
 	p := newPool(t, 4096, pkt.DefaultRoom)
 	port := openNull(t, p, "")
-	stop, done := make(chan bool), make(chan uint64)
+	ready, stop, done := make(chan bool), make(chan bool), make(chan uint64)
 	go func() {
 		runtime.LockOSThread()
 		ThreadStart()
 		defer ThreadStop()
 		bufs, _ := mem.Slice[*pkt.Buf](32)
-		polled := uint64(0)
+		polled := uint64(port.Rx(0).RxBurst(bufs))
+		port.Tx(0).TxBurst(bufs[:polled])
+		ready <- true
 		for {
 			select {
 			case <-stop:
@@ -295,6 +297,7 @@ func TestHotplugWhilePolling(t *testing.T) {
 			}
 		}
 	}()
+	<-ready
 	before := len(Ports())
 	fds := countFDs(t)
 	for i := range 50 {

@@ -244,7 +244,7 @@ func (in *instance) makeCommands() error {
 		script.Commands(),
 		iface.Commands(in.ifs), ports.Commands(in.ports), trace.Commands(in.tracer, in.ifs.Words),
 		ip.Commands(in.ip), session.Commands(in.session), tcp.Commands(in.tcp),
-		worker.Commands(in.workers), stats.Commands(in.stats, in.workers), {worker.VersionCommand(about())}, in.book.commands(),
+		worker.Commands(in.workers), stats.Commands(in.stats, in.workers), {worker.VersionCommand(about()), pluginsCommand()}, in.book.commands(),
 	} {
 		if err := in.reg.Add(cmds...); err != nil {
 			return err

@@ -8,6 +8,7 @@
 //	rundir.go     unix { gid, runtime-dir, pidfile }
 //	daemon.go     going into the background
 //	record.go     unix { log FILE }
+//	plugins.go    "show plugins"
 //	logbook.go    show logging
 package main
 
@@ -125,7 +126,10 @@ func serve(c *conf.Config) int {
 		return complain(err, 1)
 	}
 	defer in.close()
-	err = in.run(ctx)
+	// A shell takes Ctrl-C itself; until it is there Ctrl-C ends the start.
+	start, started := signal.NotifyContext(ctx, os.Interrupt)
+	err = in.run(start)
+	started()
 	quit := errors.Is(err, cli.ErrQuit) // in the startup script
 	if err != nil && !quit {
 		return complain(err, max(1, cli.ExitStatus(err)))

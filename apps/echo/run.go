@@ -158,12 +158,12 @@ func (r *clientRun) transfer(ctx context.Context, rep *reporter) error {
 		limit = o.runTime
 	}
 	done := func() bool { return int(r.sum().finished) >= o.clients }
-	err := r.rows(ctx, rep, limit, done)
+	err := r.rows(ctx, rep, limit, o.patient, done)
 	if errors.Is(err, errWaited) && o.runTime > 0 {
 		// Time is up: what is under way may still arrive.
 		r.stopSending.Store(true)
 		r.kick()
-		err = r.wait(ctx, drainTime, done)
+		err = r.rows(ctx, rep, drainTime, true, done)
 	}
 	rep.finish()
 	t := r.sum()
@@ -196,22 +196,25 @@ func (r *clientRun) settle(ctx context.Context) {
 // settleTime bounds settle: the peer may never close.
 const settleTime = 3 * time.Second
 
-// drainTime is how long a timed run waits for what is still under way at its end.
-const drainTime = 10 * time.Second
+// drainTime is how long a timed run waits at its end for what is still under way, from
+// the last of it that arrived.
+const drainTime = 5 * time.Second
 
-// rows waits like wait, for limit, and prints a row every interval. Unless the user has
-// set the limit it counts from the last progress: a test that takes long because there
-// is much to do is not a failure.
-func (r *clientRun) rows(ctx context.Context, rep *reporter, limit time.Duration, done func() bool) error {
+// rows waits like wait, for limit, and prints a row every interval. When it is patient
+// the limit counts from the last progress: a test that takes long because there is much
+// to do is not a failure.
+func (r *clientRun) rows(ctx context.Context, rep *reporter, limit time.Duration, patient bool, done func() bool) error {
 	deadline := time.Now().Add(limit)
 	moved := uint64(0)
 	for {
-		if t := r.sum(); r.opts.patient && t.rx+t.tx+t.finished != moved {
-			moved = t.rx + t.tx + t.finished
-			deadline = time.Now().Add(limit)
+		if patient {
+			t := r.sum()
+			if m := t.rx + t.tx + t.finished - r.unacked(); m != moved {
+				moved, deadline = m, time.Now().Add(limit)
+			}
 		}
 		step := time.Until(deadline)
-		if r.opts.patient {
+		if patient {
 			step = min(step, time.Second)
 		}
 		if r.opts.interval > 0 {
@@ -225,6 +228,23 @@ func (r *clientRun) rows(ctx context.Context, rep *reporter, limit time.Duration
 			rep.row()
 		}
 	}
+}
+
+// unacked is how many bytes the sessions have written that the peer has not
+// acknowledged.
+func (r *clientRun) unacked() (n uint64) {
+	for _, cw := range r.workers {
+		_ = cw.sw.Do(func(*worker.Worker) {
+			for i := range cw.conns {
+				if c := &cw.conns[i]; c.state == connOpen {
+					if s := cw.sw.Get(c.handle); s != nil {
+						n += uint64(cw.sw.Unacked(s))
+					}
+				}
+			}
+		})
+	}
+	return n
 }
 
 // errWaited says that the time given to wait has passed.

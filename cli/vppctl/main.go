@@ -175,7 +175,13 @@ func connect(ctx context.Context, socket string, list []string) (*sock.Client, e
 func command(ctx context.Context, client *sock.Client, line string, o options) int {
 	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT)
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	unhook := context.AfterFunc(ctx, func() {
+		stop()
+		if term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) {
+			fmt.Println() // what follows stands behind the terminal's "^C" otherwise
+		}
+	})
+	defer unhook()
 	opts := cli.Options{JSON: o.output == "json", Layout: layout()}
 	err := client.Exec(ctx, line, os.Stdout, opts)
 	if errors.Is(err, net.ErrClosed) {

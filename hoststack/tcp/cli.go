@@ -46,9 +46,9 @@ type commands struct{ t *TCP }
 // ThreadStats are one worker's counters.
 type ThreadStats struct {
 	Thread        int         `json:"thread"`
-	PendingTimers int         `json:"pending_timers"`
+	PendingTimers int         `json:"pendingTimers"`
 	Connections   int         `json:"connections"`
-	TimeWaits     int         `json:"time_waits"`
+	TimeWaits     int         `json:"timeWaits"`
 	Stats         WorkerStats `json:"stats"`
 }
 
@@ -139,25 +139,25 @@ func (c *commands) clearStats(_ *cli.Ctx, in *cli.Input) (cli.Result, error) {
 
 // ConfigResult is the result of "show tcp config".
 type ConfigResult struct {
-	MaxRxFIFO   uint32  `json:"max_rx_fifo"`
-	MinRxFIFO   uint32  `json:"min_rx_fifo"`
+	MaxRxFIFO   uint32  `json:"maxRxFifo"`
+	MinRxFIFO   uint32  `json:"minRxFifo"`
 	MTU         uint16  `json:"mtu"` // 0: that of the path
-	InitialCwnd uint32  `json:"initial_cwnd_multiplier"`
-	Pacing      bool    `json:"tx_pacing"`
+	InitialCwnd uint32  `json:"initialCwndMultiplier"`
+	Pacing      bool    `json:"txPacing"`
 	TSO         bool    `json:"tso"`
-	CsumOffload bool    `json:"csum_offload"`
+	CsumOffload bool    `json:"csumOffload"`
 	DSACK       bool    `json:"dsack"`
-	CCAlgo      string  `json:"cc_algo"`
-	MinUpdate   uint32  `json:"rwnd_min_update_ack"`
-	CloseWait   float64 `json:"closewait_time"` // seconds, as what follows
-	TimeWait    float64 `json:"timewait_time"`
-	FinWait1    float64 `json:"finwait1_time"`
-	FinWait2    float64 `json:"finwait2_time"`
-	LastAck     float64 `json:"lastack_time"`
-	Closing     float64 `json:"closing_time"`
-	SynRcvd     float64 `json:"syn_rcvd_time"`
+	CCAlgo      string  `json:"ccAlgo"`
+	MinUpdate   uint32  `json:"rwndMinUpdateAck"`
+	CloseWait   float64 `json:"closeWaitTime"` // seconds, as what follows
+	TimeWait    float64 `json:"timeWaitTime"`
+	FinWait1    float64 `json:"finWait1Time"`
+	FinWait2    float64 `json:"finWait2Time"`
+	LastAck     float64 `json:"lastAckTime"`
+	Closing     float64 `json:"closingTime"`
+	SynRcvd     float64 `json:"synRcvdTime"`
 	Backlog     uint32  `json:"backlog"`
-	MaxConns    int     `json:"max_connections"`
+	MaxConns    int     `json:"maxConnections"`
 }
 
 func (c *commands) showConfig(_ *cli.Ctx, in *cli.Input) (cli.Result, error) {
@@ -184,6 +184,10 @@ func (r *ConfigResult) Text(w io.Writer, _ cli.Layout) error {
 	tso := "disallowed"
 	if r.TSO {
 		tso = "allowed, not used"
+	}
+	dsack := "disabled"
+	if r.DSACK {
+		dsack = "allowed, not sent"
 	}
 	mtu := "that of the path"
 	if r.MTU != 0 {
@@ -213,7 +217,7 @@ syn_rcvd time: %s sec
 listen backlog: %d
 max connections per thread: %d
 `, cli.FormatSize(uint64(r.MaxRxFIFO)), cli.FormatSize(uint64(r.MinRxFIFO)), mtu, r.InitialCwnd, enabled(r.Pacing),
-		tso, enabled(r.CsumOffload), enabled(r.DSACK), r.CCAlgo, r.MinUpdate, sec(r.CloseWait), sec(r.TimeWait),
+		tso, enabled(r.CsumOffload), dsack, r.CCAlgo, r.MinUpdate, sec(r.CloseWait), sec(r.TimeWait),
 		sec(r.FinWait1), sec(r.FinWait2), sec(r.LastAck), sec(r.Closing), sec(r.SynRcvd), r.Backlog, r.MaxConns)
 	return err
 }

@@ -141,17 +141,17 @@ func (s *shard) fields(c *Conn, now int64) map[string]any {
 		sacked, held = int(k.board.total), int(k.held.total)
 	}
 	return map[string]any{
-		"snd_una": c.sndUna.Sub(st.iss), "snd_nxt": c.sndNxt.Sub(st.iss), "snd_wnd": c.sndWnd, "snd_mss": c.mss,
-		"rcv_nxt": c.rcvNxt.Sub(st.irs), "rcv_wnd": c.rcvWnd(), "rcv_wscale": c.rcvScale, "snd_wscale": c.sndScale,
-		"flight": c.flight(), "cwnd": c.cong.Cwnd, "ssthresh": c.cong.Ssthresh, "cc_algo": cc.ByID(c.ccID).Name(),
-		"recovery": c.modeName(s.cold(c)), "sacked": sacked, "out_of_order": held,
-		"rto_ms": c.rto / 1000, "rto_boff": c.backoff, "srtt_us": float64(c.srtt) / 8, "rttvar_us": float64(c.rttvar) / 4,
-		"min_rtt_us": float64(c.minRTT) / 1000, "pacing_rate": s.rate(c),
+		"sndUna": c.sndUna.Sub(st.iss), "sndNxt": c.sndNxt.Sub(st.iss), "sndWnd": c.sndWnd, "sndMss": c.mss,
+		"rcvNxt": c.rcvNxt.Sub(st.irs), "rcvWnd": c.rcvWnd(), "rcvWscale": c.rcvScale, "sndWscale": c.sndScale,
+		"flight": c.flight(), "cwnd": c.cong.Cwnd, "ssthresh": c.cong.Ssthresh, "ccAlgo": cc.ByID(c.ccID).Name(),
+		"recovery": c.modeName(s.cold(c)), "sacked": sacked, "outOfOrder": held,
+		"rtoMs": c.rto / 1000, "rtoBoff": c.backoff, "srttUs": float64(c.srtt) / 8, "rttvarUs": float64(c.rttvar) / 4,
+		"minRttUs": float64(c.minRTT) / 1000, "pacingRate": s.rate(c),
 		"timestamps": c.has(fTS), "sack": c.has(fSACK), "wscale": c.has(fWScale),
-		"segs_in": st.segsIn, "data_segs_in": st.dataSegsIn, "bytes_in": st.bytesIn,
-		"segs_out": st.segsOut, "data_segs_out": st.dataSegsOut, "bytes_out": st.bytesOut,
-		"rxt_segs": st.rxtSegs, "rxt_bytes": st.rxtBytes, "fast_recoveries": st.fastRec, "timeouts": st.timeouts,
-		"dup_acks_in": st.dupAcksIn, "dup_acks_out": st.dupAcksOut, "duration": duration(c, now),
+		"segsIn": st.segsIn, "dataSegsIn": st.dataSegsIn, "bytesIn": st.bytesIn,
+		"segsOut": st.segsOut, "dataSegsOut": st.dataSegsOut, "bytesOut": st.bytesOut,
+		"rxtSegs": st.rxtSegs, "rxtBytes": st.rxtBytes, "fastRecoveries": st.fastRec, "timeouts": st.timeouts,
+		"dupAcksIn": st.dupAcksIn, "dupAcksOut": st.dupAcksOut, "duration": duration(c, now),
 	}
 }
 

@@ -103,19 +103,19 @@ func newGroups(set *stats.Set, workers int) (g groups) {
 
 // WorkerStats are the counters of "show tcp stats", in its order.
 type WorkerStats struct {
-	TimerExpirations  uint64 `json:"timer_expirations"`
-	RxtSegs           uint64 `json:"rxt_segs"`
-	TimerRetransmits  uint64 `json:"tr_events"`
-	EstablishTimeouts uint64 `json:"to_establish"`
-	Persists          uint64 `json:"to_persist"`
-	CloseWaits        uint64 `json:"to_closewait"`
-	CloseWaitsData    uint64 `json:"to_closewait2"`
-	FinWait1s         uint64 `json:"to_finwait1"`
-	FinWait2s         uint64 `json:"to_finwait2"`
-	LastAcks          uint64 `json:"to_lastack"`
-	Closings          uint64 `json:"to_closing"`
-	RetransmitAborts  uint64 `json:"tr_abort"`
-	RstUnread         uint64 `json:"rst_unread"`
-	NoBuffer          uint64 `json:"no_buffer"`
-	Spurious          uint64 `json:"tr_spurious"`
+	TimerExpirations  uint64 `json:"timerExpirations"`
+	RxtSegs           uint64 `json:"rxtSegs"`
+	TimerRetransmits  uint64 `json:"timerRetransmits"`
+	EstablishTimeouts uint64 `json:"establishTimeouts"`
+	Persists          uint64 `json:"persists"`
+	CloseWaits        uint64 `json:"closeWaits"`
+	CloseWaitsData    uint64 `json:"closeWaitsData"`
+	FinWait1s         uint64 `json:"finWait1s"`
+	FinWait2s         uint64 `json:"finWait2s"`
+	LastAcks          uint64 `json:"lastAcks"`
+	Closings          uint64 `json:"closings"`
+	RetransmitAborts  uint64 `json:"retransmitAborts"`
+	RstUnread         uint64 `json:"rstUnread"`
+	NoBuffer          uint64 `json:"noBuffer"`
+	Spurious          uint64 `json:"spurious"`
 }

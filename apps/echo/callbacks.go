@@ -68,7 +68,7 @@ func (r *clientRun) Gone(w *session.Worker, s *session.Session, why error) {
 			if why == nil {
 				why = errors.New("closed by the server")
 			}
-			r.fail(w.Worker, fmt.Errorf("failed: control session lost: %w", why))
+			r.fail(w.Worker, fmt.Errorf("%w: %w", errControlLost, why))
 		}
 		return
 	}

@@ -7,7 +7,7 @@ import (
 	"vpphost/cli"
 )
 
-const serverUsage = "[uri <proto://ip/port>] [fifo-size <bytes>[k|m|g]] [report-interval [<seconds>]] [raw [no-echo] [test-bytes]] [stop]"
+const serverUsage = "[uri <proto://ip/port>]... [fifo-size <bytes>[k|m|g]] [report-interval [<seconds>]] [raw [no-echo] [test-bytes]] [stop]"
 
 const clientUsage = "[uri <proto://ip/port>] [nclients <n>] [bytes <bytes>[k|m|g] | run-time <seconds>] " +
 	"[test-timeout <seconds>] [syn-timeout <seconds>] [echo-bytes] [test-bytes] [fifo-size <bytes>[k|m|g]] " +
@@ -61,7 +61,7 @@ func (cl *Client) command(c *cli.Ctx, in *cli.Input) (cli.Result, error) {
 }
 
 var serverWords = []cli.Word{
-	{Text: "uri", Help: "where to listen: tcp://ip/port"},
+	{Text: "uri", Help: "where to listen: tcp://ip/port; several times for several places"},
 	{Text: "fifo-size", Help: "bytes each way per session"},
 	{Text: "report-interval", Help: "print every test, until Ctrl-C"},
 	{Text: "raw", Help: "plain streams, echoed: no control session"},

@@ -11,6 +11,8 @@ import (
 	"vpphost/hoststack/transport"
 )
 
+var errControlLost = errors.New("failed: control session lost")
+
 // control is the client's control session.
 type control struct {
 	closing atomic.Bool
@@ -116,7 +118,7 @@ func (r *clientRun) await(ctx context.Context, n uint32, what string) error {
 		return fmt.Errorf("failed: timeout while waiting for %s", what)
 	case errors.Is(err, context.Canceled):
 		return errAborted
-	case err != nil && what == "connect":
+	case err != nil && what == "connect" && !errors.Is(err, errControlLost):
 		return fmt.Errorf("failed: connect failed (0 sessions connected): %w", err)
 	}
 	return err

@@ -22,9 +22,10 @@ const (
 type options struct {
 	proto    transport.Proto
 	ep       transport.Endpoint
-	raw      bool // plain streams: no control session, no second port
-	echo     bool // the server sends everything back
-	check    bool // verify every byte
+	more     []transport.Endpoint // server: where it listens besides
+	raw      bool                 // plain streams: no control session, no second port
+	echo     bool                 // the server sends everything back
+	check    bool                 // verify every byte
 	verbose  bool
 	quiet    bool // no-output: only the result
 	stop     bool // server: end it
@@ -50,12 +51,16 @@ type legacy struct{ seen, fifoBare bool }
 func parseServer(in *cli.Input) (*options, error) {
 	o := &options{fifo: defaultFIFO, echo: true}
 	var uri string
+	var more []string
 	var lg legacy
 	var ignored string
 	var n uint64
 	for !in.Done() {
 		switch {
 		case in.Match("uri"):
+			if uri != "" {
+				more = append(more, uri)
+			}
 			if !in.Word(&uri) {
 				return nil, in.Expect("a URI after uri")
 			}
@@ -93,7 +98,17 @@ func parseServer(in *cli.Input) (*options, error) {
 		o.notes = append(o.notes, "No uri provided! Using default: "+defaultServerURI)
 		uri = defaultServerURI
 	}
-	return o, o.finish(uri, lg)
+	if err := o.finish(uri, lg); err != nil {
+		return nil, err
+	}
+	for _, u := range more {
+		_, ep, err := o.endpoint(u)
+		if err != nil {
+			return nil, err
+		}
+		o.more = append(o.more, ep)
+	}
+	return o, nil
 }
 
 func parseClient(in *cli.Input) (*options, error) {
@@ -268,19 +283,23 @@ func (o *options) finish(uri string, lg legacy) error {
 	if o.stop {
 		return nil
 	}
+	var err error
+	o.proto, o.ep, err = o.endpoint(uri)
+	return err
+}
+
+// endpoint is what a URI names.
+func (o *options) endpoint(uri string) (transport.Proto, transport.Endpoint, error) {
 	proto, ep, err := session.ParseURI(uri)
-	if err != nil {
-		return cli.Usagef("%w", err)
+	switch {
+	case err != nil:
+		return proto, ep, cli.Usagef("%w", err)
+	case proto != transport.TCP:
+		return proto, ep, cli.Usagef("`%s': only tcp is supported", uri)
+	case ep.Addr.Port() == 0:
+		return proto, ep, cli.Usagef("`%s' has no port", uri)
+	case ep.Addr.Port() == 65535 && !o.raw:
+		return proto, ep, cli.Usagef("`%s': the data port above it is out of range", uri)
 	}
-	if proto != transport.TCP {
-		return cli.Usagef("`%s': only tcp is supported", uri)
-	}
-	if ep.Addr.Port() == 0 {
-		return cli.Usagef("`%s' has no port", uri)
-	}
-	if ep.Addr.Port() == 65535 && !o.raw {
-		return cli.Usagef("`%s': the data port above it is out of range", uri)
-	}
-	o.proto, o.ep = proto, ep
-	return nil
+	return proto, ep, nil
 }

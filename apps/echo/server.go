@@ -2,6 +2,8 @@ package echo
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -44,13 +46,15 @@ func (s *Server) start(o *options) (*serverRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = app.Listen(o.proto, o.ep)
-	if err == nil && !o.raw {
-		err = app.Listen(o.proto, dataEndpoint(o.ep))
-	}
-	if err != nil {
-		_ = app.Detach()
-		return nil, err
+	for _, ep := range append([]transport.Endpoint{o.ep}, o.more...) {
+		err := app.Listen(o.proto, ep)
+		if err == nil && !o.raw {
+			err = app.Listen(o.proto, dataEndpoint(ep))
+		}
+		if err != nil {
+			_ = app.Detach()
+			return nil, fmt.Errorf("failed: listen on %v: %w", ep.Addr, err)
+		}
 	}
 	r.app, s.running = app, r
 	return r, nil
@@ -84,7 +88,7 @@ type serverRun struct {
 	session.NopApp
 	opts    *options
 	app     *session.AppHandle
-	ctrl    uint16 // port of the control listener, 0 in raw mode
+	ctrl    []uint16 // ports of the control listeners, none in raw mode
 	workers []serverWorker
 
 	// What the client asked for. Written by a control session, read by data
@@ -128,7 +132,9 @@ func newServerRun(workers int, o *options) *serverRun {
 			mode |= modeCheck
 		}
 	} else {
-		r.ctrl = o.ep.Addr.Port()
+		for _, ep := range append([]transport.Endpoint{o.ep}, o.more...) {
+			r.ctrl = append(r.ctrl, ep.Addr.Port())
+		}
 	}
 	r.mode.Store(mode)
 	return r
@@ -144,7 +150,7 @@ func (r *serverRun) Accept(w *session.Worker, s *session.Session) error {
 		i = uint32(len(sw.conns))
 		sw.conns = append(sw.conns, serverConn{})
 	}
-	ctrl := r.ctrl != 0 && w.LocalPort(s) == r.ctrl
+	ctrl := slices.Contains(r.ctrl, w.LocalPort(s))
 	sw.conns[i] = serverConn{mode: r.mode.Load(), ctrl: ctrl}
 	s.Opaque = uint64(i)
 	return nil

@@ -226,3 +226,23 @@ func TestWrongBytesAtTheServer(t *testing.T) {
 		}
 	}
 }
+
+// TestSeveralURIs: one server listens in several places, and nowhere when one is taken.
+func TestSeveralURIs(t *testing.T) {
+	l := newLab(t)
+	r := l.serve("uri tcp://0.0.0.0/1234 uri tcp://[::]/1234 uri tcp://0.0.0.0/7")
+	if n := len(r.ctrl); n != 3 {
+		t.Fatalf("%d control ports", n)
+	}
+	if err := l.server.stop(); err != nil {
+		t.Fatal(err)
+	}
+	o, err := parseServer(cli.NewInput("uri tcp://0.0.0.0/8 uri tcp://0.0.0.0/9"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.server.start(o); !errors.Is(err, transport.ErrInUse) {
+		t.Fatalf("8's data port is 9's control port: %v", err)
+	}
+	l.serve("uri tcp://0.0.0.0/8 uri tcp://0.0.0.0/10")
+}

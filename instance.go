@@ -143,7 +143,7 @@ func (in *instance) startDPDK() error {
 	// without a word of configuration neither has to be prepared, or is disturbed.
 	huge := !d.NoHugetlb && freeHugeMB() >= mem
 	err := dpdk.Init(dpdk.Config{Hugepages: huge, MemMB: mem, PCI: !d.NoPCI && len(cards) > 0, Allow: cards,
-		Vdevs: d.Vdevs, LogLevel: d.LogLevel, ExtraArgs: d.EALArgs, Stderr: dpdk.LevelErr})
+		Vdevs: d.Vdevs, LogLevel: d.LogLevel, ExtraArgs: d.EALArgs, Stderr: dpdk.LevelErr, RuntimeDir: userDir()})
 	if err != nil {
 		return fmt.Errorf("start DPDK: %w", err)
 	}

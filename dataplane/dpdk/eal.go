@@ -35,6 +35,9 @@ type Config struct {
 	LogLevel  string   // EAL's --log-level, "pmd.net.memif:debug"; may be empty
 	Stderr    Level    // show EAL messages of this severity or worse on stderr
 	ExtraArgs []string // more EAL arguments, as they are
+	// RuntimeDir is where EAL makes a directory of its own, dpdk. Its default for ordinary
+	// users is one for all of them below /tmp, which belongs to the first.
+	RuntimeDir string
 }
 
 // Level is the severity of an EAL message.
@@ -131,6 +134,11 @@ func Init(c Config) error {
 		return errors.New("dpdk: cannot take over the log")
 	}
 	C.dp_log_stderr(C.uint32_t(c.Stderr))
+	const where = "RUNTIME_DIRECTORY" // read by EAL
+	if before := os.Getenv(where); c.RuntimeDir != "" && before == "" {
+		os.Setenv(where, c.RuntimeDir)
+		defer os.Unsetenv(where)
+	}
 	if err := start(args); err != nil {
 		return err
 	}

@@ -42,6 +42,22 @@ type TxQueue interface {
 	TxBurst(bufs []*pkt.Buf) int
 }
 
+// RxCopier is a receive queue that copies frames out of memory of its own, and so needs
+// buffers to copy them into: RxCopy fills the first n of bufs, n being its result. All of
+// bufs must be fresh buffers (see pkt.Cache.Get) and stay the caller's. Who polls uses
+// RxCopy instead of RxBurst: buffers that the same worker has just freed are in its cache.
+type RxCopier interface {
+	RxQueue
+	RxCopy(bufs []*pkt.Buf) int
+}
+
+// TxCopier is a transmit queue that copies frames into memory of its own. TxCopy is done
+// with the first n buffers, n being its result; all of bufs stay the caller's.
+type TxCopier interface {
+	TxQueue
+	TxCopy(bufs []*pkt.Buf) int
+}
+
 // Info is what a port is and can do; it does not change while the port exists.
 type Info struct {
 	Driver string  // DPDK's or our own name of the driver

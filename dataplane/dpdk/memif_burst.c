@@ -87,12 +87,15 @@ static inline uint8_t *buffer_at(struct dp_memif *m, struct desc *d, uint32_t n)
 #define AHEAD 2048u
 #define DESCS 8
 
+/* copy_tx sends the first of n frames, as many as there is room for, and returns how
+ * many it is done with. The buffers stay the caller's. */
 static uint16_t copy_tx(struct dp_txq *q, struct rte_mbuf **bufs, uint16_t n)
 {
 	struct dp_memif *m = q->memif;
 	struct queue *mq = q->queue;
 	bool client = mq->type == C2S;
 	uint16_t slot, room, done = 0;
+	uint64_t packets = 0, bytes = 0;
 
 	if (!enter(m))
 		return 0;
@@ -113,9 +116,12 @@ static uint16_t copy_tx(struct dp_txq *q, struct rte_mbuf **bufs, uint16_t n)
 		/* The server writes into what the client offers. */
 		uint32_t size = client ? m->p->run.buffer_size : ONCE(d->length);
 
-		if (unlikely(len > size)) {
-			/* One frame, one descriptor. */
-			q->oversize++;
+		if (unlikely(len > size || bufs[done]->nb_segs != 1)) {
+			/* One frame, one descriptor, one buffer. */
+			if (bufs[done]->nb_segs != 1)
+				q->chained++;
+			else
+				q->oversize++;
 			continue;
 		}
 		uint8_t *to = buffer_at(m, d, len);
@@ -129,6 +135,8 @@ static uint16_t copy_tx(struct dp_txq *q, struct rte_mbuf **bufs, uint16_t n)
 			len = 0; /* the descriptor must go on: empty, which receivers ignore */
 		} else {
 			memcpy(to, rte_pktmbuf_mtod(bufs[done], void *), len);
+			packets++;
+			bytes += len;
 		}
 		d->length = len;
 		d->flags = 0;
@@ -142,7 +150,8 @@ static uint16_t copy_tx(struct dp_txq *q, struct rte_mbuf **bufs, uint16_t n)
 	if (done > 0 && !(r->flags & MASK_INT))
 		signal_peer(mq);
 	leave(m);
-	rte_pktmbuf_free_bulk(bufs, done);
+	q->packets += packets;
+	q->bytes += bytes;
 	return done;
 }
 
@@ -184,6 +193,8 @@ static inline uint16_t take_in(struct dp_rxq *q, struct ring *r, uint16_t slot, 
 	return used;
 }
 
+/* copy_rx receives into the first of n empty buffers, as many as there are frames, and
+ * returns how many it filled. */
 static uint16_t copy_rx(struct dp_rxq *q, struct rte_mbuf **bufs, uint16_t n)
 {
 	struct dp_memif *m = q->memif;
@@ -207,8 +218,6 @@ static uint16_t copy_rx(struct dp_rxq *q, struct rte_mbuf **bufs, uint16_t n)
 	n = RTE_MIN(n, avail);
 	if (n > 0)
 		disarm(q, r);
-	while (n > 0 && rte_pktmbuf_alloc_bulk(mq->pool, bufs, n) != 0)
-		n /= 2;
 	uint16_t i = 0;
 	for (; i < n && avail > 0; i++) {
 		if (slot % 4 == 0)
@@ -228,8 +237,6 @@ static uint16_t copy_rx(struct dp_rxq *q, struct rte_mbuf **bufs, uint16_t n)
 		if (likely(bufs[i]->data_len > 0))
 			swap(&bufs[got++], &bufs[i]);
 	}
-	if (unlikely(got < n))
-		rte_pktmbuf_free_bulk(bufs + got, n - got);
 	if (!client) {
 		mq->last_head = slot;
 		if (i > 0)
@@ -246,14 +253,14 @@ void dp_memif_bind_rx(struct dp_memif *m, struct dp_rxq *q, uint32_t index)
 {
 	q->memif = m;
 	q->queue = m->in.rx_queues[index];
-	q->poll = copy_rx;
+	q->fill = copy_rx;
 }
 
 void dp_memif_bind_tx(struct dp_memif *m, struct dp_txq *q, uint32_t index)
 {
 	q->memif = m;
 	q->queue = m->in.tx_queues[index];
-	q->push = copy_tx;
+	q->copy = copy_tx;
 }
 
 /* dp_memif_arm asks the peer to signal the queue's descriptor when it sends. It

@@ -112,6 +112,31 @@ uint32_t dp_tx(uintptr_t queue, uintptr_t array, uint32_t n)
 	return sent;
 }
 
+/* dp_fill receives into the caller's empty buffers: the first of them are filled. */
+uint32_t dp_fill(uintptr_t queue, uintptr_t array, uint32_t n)
+{
+	struct dp_rxq *q = (struct dp_rxq *)queue;
+	struct rte_mbuf **bufs = (struct rte_mbuf **)array;
+	uint64_t bytes = 0;
+
+	n = q->fill(q, bufs, n);
+	for (uint32_t i = 0; i < n; i++) {
+		*meta(bufs[i]) = (struct dp_meta){0};
+		bytes += bufs[i]->data_len;
+	}
+	q->packets += n;
+	q->bytes += bytes;
+	return n;
+}
+
+/* dp_copy sends copies of frames: it is done with the first of them. */
+uint32_t dp_copy(uintptr_t queue, uintptr_t array, uint32_t n)
+{
+	struct dp_txq *q = (struct dp_txq *)queue;
+
+	return q->copy(q, (struct rte_mbuf **)array, n);
+}
+
 /* A queue of a port that is not started gives nothing and takes nothing. */
 static uint16_t dead_rx(struct dp_rxq *q __rte_unused, struct rte_mbuf **bufs __rte_unused,
 			uint16_t n __rte_unused)
@@ -130,7 +155,7 @@ struct dp_rxq *dp_rxq_new(bool csum)
 	struct dp_rxq *q = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*q));
 
 	if (q != NULL)
-		*q = (struct dp_rxq){.poll = dead_rx, .csum = csum};
+		*q = (struct dp_rxq){.poll = dead_rx, .fill = dead_rx, .csum = csum};
 	return q;
 }
 
@@ -139,7 +164,7 @@ struct dp_txq *dp_txq_new(uint32_t max_len)
 	struct dp_txq *q = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*q));
 
 	if (q != NULL)
-		*q = (struct dp_txq){.push = dead_tx, .max_len = max_len};
+		*q = (struct dp_txq){.push = dead_tx, .copy = dead_tx, .max_len = max_len};
 	return q;
 }
 
@@ -160,11 +185,13 @@ void dp_txq_bind(struct dp_txq *q, uint32_t port, uint32_t queue)
 void dp_rxq_unbind(struct dp_rxq *q)
 {
 	q->poll = dead_rx;
+	q->fill = dead_rx;
 }
 
 void dp_txq_unbind(struct dp_txq *q)
 {
 	q->push = dead_tx;
+	q->copy = dead_tx;
 }
 
 void dp_rxq_stats(struct dp_rxq *q, struct dp_queue_stats *s)

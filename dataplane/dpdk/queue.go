@@ -5,6 +5,10 @@ package dpdk
 // #cgo nocallback dp_rx
 // #cgo noescape dp_tx
 // #cgo nocallback dp_tx
+// #cgo noescape dp_fill
+// #cgo nocallback dp_fill
+// #cgo noescape dp_copy
+// #cgo nocallback dp_copy
 // #cgo noescape dp_memif_arm
 // #cgo nocallback dp_memif_arm
 import "C"
@@ -48,6 +52,26 @@ func (q *TxQueue) TxBurst(bufs []*pkt.Buf) int {
 		return 0
 	}
 	return int(C.dp_tx(q.q, address(bufs), C.uint32_t(len(bufs))))
+}
+
+// Fill receives into bufs, fresh buffers of the caller (pkt.Cache.Get), and returns how
+// many of them, from the front, hold packets with a clean Meta now. All stay the caller's.
+// Only queues that copy frames can: memif's.
+func (q *RxQueue) Fill(bufs []*pkt.Buf) int {
+	if len(bufs) == 0 {
+		return 0
+	}
+	return int(C.dp_fill(q.q, address(bufs), C.uint32_t(len(bufs))))
+}
+
+// Copy sends copies of the first n frames, n being its result; those that cannot be sent
+// are counted and among the n. All buffers stay the caller's. Only queues that copy frames
+// can: memif's.
+func (q *TxQueue) Copy(bufs []*pkt.Buf) int {
+	if len(bufs) == 0 {
+		return 0
+	}
+	return int(C.dp_copy(q.q, address(bufs), C.uint32_t(len(bufs))))
 }
 
 // Arm asks the other side to signal when it sends. It returns false when packets wait

@@ -19,10 +19,12 @@ struct dp_meta {
 
 #define DP_FLAG_L4_GOOD 2 /* pkt.L4Good */
 
-/* One receive queue. The driver's function and queue are copied out of ethdev, so that
+/* One receive queue. It is polled (poll: buffers are the driver's) or, where frames are
+ * copied out of other memory, filled (fill: buffers are the caller's). The driver's function and queue are copied out of ethdev, so that
  * what else happens to the port never changes what a polling worker reads. */
 struct dp_rxq {
 	uint16_t (*poll)(struct dp_rxq *q, struct rte_mbuf **bufs, uint16_t n);
+	uint16_t (*fill)(struct dp_rxq *q, struct rte_mbuf **bufs, uint16_t n);
 	eth_rx_burst_t burst;
 	void *queue;
 	struct dp_memif *memif;
@@ -36,9 +38,11 @@ struct dp_rxq {
 	uint64_t malformed; /* a length that the buffer cannot have */
 } __rte_cache_aligned;
 
-/* One transmit queue. */
+/* One transmit queue. What is pushed goes to the driver with its buffer; what is copied
+ * leaves the buffer to the caller. */
 struct dp_txq {
 	uint16_t (*push)(struct dp_txq *q, struct rte_mbuf **bufs, uint16_t n);
+	uint16_t (*copy)(struct dp_txq *q, struct rte_mbuf **bufs, uint16_t n);
 	eth_tx_burst_t burst;
 	void *queue;
 	struct dp_memif *memif;

@@ -66,6 +66,8 @@ struct dp_queue_stats {
 
 uint32_t dp_rx(uintptr_t q, uintptr_t bufs, uint32_t n);
 uint32_t dp_tx(uintptr_t q, uintptr_t bufs, uint32_t n);
+uint32_t dp_fill(uintptr_t q, uintptr_t bufs, uint32_t n);
+uint32_t dp_copy(uintptr_t q, uintptr_t bufs, uint32_t n);
 struct dp_rxq *dp_rxq_new(bool csum);
 struct dp_txq *dp_txq_new(uint32_t max_len);
 void dp_rxq_bind(struct dp_rxq *q, uint32_t port, uint32_t queue);

@@ -3,6 +3,7 @@ package iface
 import (
 	"sync/atomic"
 	"unsafe"
+	"vpphost/dataplane/device"
 
 	"vpphost/dataplane/mem"
 	"vpphost/dataplane/pkt"
@@ -72,6 +73,7 @@ func wireTx(i *Interface, stations []*station, ports []*port) error {
 		owner := k % queues
 		if owner == k {
 			p.out = i.Dev.Tx(k)
+			p.copies, _ = p.out.(device.TxCopier)
 			continue
 		}
 		r, err := newRing(stations[owner].w)

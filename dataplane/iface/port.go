@@ -22,6 +22,7 @@ type station struct {
 	inputs   map[string]*inputNode
 	counters []Counters // by interface index
 	burst    []*pkt.Buf // what is being received
+	spare    spares     // what queues that copy receive into
 	spinners int        // interfaces in polling mode
 	idle     worker.IdleMode
 	stopped  bool // the worker's thread has ended
@@ -36,6 +37,10 @@ func newStation(m *Manager, w *worker.Worker) (*station, error) {
 	if s.burst, err = mem.Slice[*pkt.Buf](pkt.MaxBurst); err != nil {
 		return nil, err
 	}
+	if s.spare.bufs, err = mem.Slice[*pkt.Buf](pkt.MaxBurst); err != nil {
+		return nil, err
+	}
+	s.spare.gone = pkt.MaxBurst
 	s.idle, _ = w.Idle()
 	return s, nil
 }
@@ -57,8 +62,9 @@ type port struct {
 	n       int         // how many
 	spare   []*pkt.Buf  // loopback: the other half of the double buffer
 	out     device.TxQueue
-	shared  bool    // out is a ring to the worker that owns the device's queue
-	from    []*ring // frames of workers that share our queue
+	copies  device.TxCopier // the same, where frames are copied
+	shared  bool            // out is a ring to the worker that owns the device's queue
+	from    []*ring         // frames of workers that share our queue
 	up      bool
 	blocked bool   // the device has refused what is in q
 	tried   uint64 // Step of the last flush

@@ -21,9 +21,10 @@ type inputNode struct {
 // poll is one receive queue of one interface; a loopback has none and is read from its
 // port.
 type poll struct {
-	p     *port
-	queue int
-	rx    device.RxQueue
+	p      *port
+	queue  int
+	rx     device.RxQueue
+	copies device.RxCopier // the same, where frames are copied
 }
 
 // Step takes at most one burst from each queue.
@@ -34,12 +35,55 @@ func (n *inputNode) Step(w *worker.Worker, now int64) (work int) {
 			work += n.s.loop(x.p, now)
 			continue
 		}
-		if got := x.rx.RxBurst(n.s.burst); got != 0 {
+		var got int
+		if x.copies != nil {
+			got = n.s.copyIn(x.copies)
+		} else {
+			got = x.rx.RxBurst(n.s.burst)
+		}
+		if got != 0 {
 			n.s.receive(x.p, x.queue, n.s.burst[:got], now)
 			work += got
 		}
 	}
 	return work
+}
+
+// spares are empty buffers, all of bufs but the first gone.
+type spares struct {
+	bufs []*pkt.Buf
+	gone int
+}
+
+// refill takes buffers from the worker's cache. They are those that were freed last, and
+// the first to be used: their bytes are still in the core's own cache, which the whole pool
+// would not fit.
+func (f *spares) refill(c *pkt.Cache) {
+	n := c.GetN(f.bufs[:f.gone])
+	if n < f.gone {
+		copy(f.bufs[f.gone-n:], f.bufs[:n])
+	}
+	f.gone -= n
+}
+
+// giveBack returns all of them.
+func (f *spares) giveBack(c *pkt.Cache) {
+	c.PutN(f.bufs[f.gone:])
+	f.gone = len(f.bufs)
+}
+
+// copyIn receives from a queue that copies, into s.burst.
+func (s *station) copyIn(q device.RxCopier) int {
+	f := &s.spare
+	if f.gone > 0 {
+		f.refill(s.w.Bufs)
+	}
+	got := q.RxCopy(f.bufs[f.gone:])
+	if got > 0 {
+		copy(s.burst, f.bufs[f.gone:f.gone+got])
+		f.gone += got
+	}
+	return got
 }
 
 // receive stamps and counts a burst and hands it to the stack.
@@ -85,7 +129,9 @@ func (s *station) startPolling(p *port) {
 	}
 	for q, w := range p.i.rx {
 		if w == s.w {
-			add = append(add, poll{p: p, queue: q, rx: p.i.Dev.Rx(q)})
+			x := poll{p: p, queue: q, rx: p.i.Dev.Rx(q)}
+			x.copies, _ = x.rx.(device.RxCopier)
+			add = append(add, x)
 		}
 	}
 	if len(add) == 0 {
@@ -114,6 +160,7 @@ func (s *station) stopPolling(p *port) {
 	if len(n.polls) == before {
 		return
 	}
+	s.spare.giveBack(s.w.Bufs) // who still polls takes them again
 	if len(n.polls) == 0 {
 		s.w.Remove(n.node)
 		delete(s.inputs, p.i.Kind)

@@ -110,16 +110,7 @@ func (p *port) Step(w *worker.Worker, now int64) (sent int) {
 func (p *port) flush() (sent int) {
 	p.tried = p.s.w.Steps()
 	for sent < p.n {
-		burst := p.q[sent:min(p.n, sent+pkt.MaxBurst)]
-		var bytes uint64
-		for _, b := range burst {
-			bytes += uint64(b.PktLen)
-		}
-		n := p.out.TxBurst(burst)
-		// The first n belong to the device now and must not be looked at.
-		for _, b := range burst[n:] {
-			bytes -= uint64(b.PktLen)
-		}
+		n, bytes := p.send(p.q[sent:min(p.n, sent+pkt.MaxBurst)])
 		if !p.shared {
 			p.c.TxPackets += uint64(n)
 			p.c.TxBytes += bytes
@@ -140,6 +131,28 @@ func (p *port) flush() (sent int) {
 	}
 	p.setBlocked(p.n > 0)
 	return sent
+}
+
+// send offers a burst to the device and returns how many frames of how many bytes it is
+// done with.
+func (p *port) send(burst []*pkt.Buf) (n int, bytes uint64) {
+	if p.copies != nil {
+		n = p.copies.TxCopy(burst)
+		for _, b := range burst[:n] {
+			bytes += uint64(b.PktLen)
+		}
+		p.s.w.Bufs.PutN(burst[:n])
+		return n, bytes
+	}
+	for _, b := range burst {
+		bytes += uint64(b.PktLen)
+	}
+	n = p.out.TxBurst(burst)
+	// The first n belong to the device now and must not be looked at.
+	for _, b := range burst[n:] {
+		bytes -= uint64(b.PktLen)
+	}
+	return n, bytes
 }
 
 // setBlocked notes whether the device refuses frames. While it does nothing tells the

@@ -6,9 +6,6 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
-
-	"vpphost/dataplane/device"
-	"vpphost/dataplane/dpdk"
 )
 
 // bell is a descriptor that becomes readable when the peer has signalled a receive
@@ -124,19 +121,10 @@ func (d *Device) closeBells() {
 	}
 }
 
-// rxQueue is a receive queue that can ask the peer to ring.
-type rxQueue struct {
-	*dpdk.RxQueue
-	bell *bell
-}
-
-// Rx is receive queue i.
-func (d *Device) Rx(i int) device.RxQueue { return &rxQueue{d.Port.Rx(i), d.bells[i]} }
-
 // Arm asks the peer to make the queue's descriptor (Bells) readable when it sends next.
 // It returns false when packets wait already: then the worker must poll, not sleep.
 // It costs about a microsecond, on the worker.
-func (q *rxQueue) Arm() bool { return !q.bell.heard() && q.RxQueue.Arm() }
+func (q *rxQueue) Arm() bool { return !q.bell.heard() && q.q.Arm() }
 
 // Bells are the descriptors, one for each receive queue, that become readable when
 // packets come to a queue that was armed, or a peer has connected. A signal can be late

@@ -10,6 +10,7 @@
 //
 //	socket.go    who owns a socket path, in this process and in others
 //	memif.go     the device
+//	queue.go     the queues
 //	connect.go   the goroutine that keeps it connected, and wakes the worker
 //
 // DPDK's driver makes the connection; frames are moved by dataplane/dpdk/memif.c, which

@@ -43,6 +43,7 @@ type Device struct {
 	o      Options
 	guard  *dpdk.Memif
 	socket *socket
+	pool   *dpdk.Pool
 	bells  []*bell // one a receive queue
 
 	mu   sync.Mutex
@@ -136,7 +137,7 @@ func open(o Options, pool *dpdk.Pool, s *socket) (*Device, error) {
 		s.fd = listenerFD(o.SocketPath)
 	}
 	frame := min(pool.Room()-pkt.Headroom, o.BufferSize)
-	d := &Device{o: o, socket: s}
+	d := &Device{o: o, socket: s, pool: pool}
 	d.Device, err = vdev.New(port, dpdk.PortConfig{RxQ: o.RxQ, TxQ: o.TxQ, Pool: pool, MaxFrame: frame})
 	if err == nil {
 		d.guard, err = port.Memif(dpdk.MemifConfig{ID: o.ID, Server: o.Master,

@@ -38,12 +38,25 @@ void dp_memif_refuse(struct dp_memif *m)
 	m->p->flags |= DISABLED;
 }
 
+/* lock_gently takes the lock that workers hold during their bursts. Control code often
+ * shares its core with such a worker, and would spin while that cannot go on. */
+static bool lock_gently(struct private *p)
+{
+	for (int i = 0; i < 5000; i++) {
+		if (rte_spinlock_trylock(&p->lock))
+			return true;
+		usleep(20);
+	}
+	return false;
+}
+
 /* dp_memif_hangup has the interrupt thread end the connection, if there is one. */
 void dp_memif_hangup(struct dp_memif *m)
 {
 	struct private *p = m->p;
 
-	rte_spinlock_lock(&p->lock);
+	if (!lock_gently(p))
+		rte_spinlock_lock(&p->lock);
 	if (p->channel != NULL)
 		(void)!shutdown(intr_fd(p->channel->intr), SHUT_RDWR);
 	rte_spinlock_unlock(&p->lock);
@@ -90,15 +103,16 @@ int dp_memif_wake_fd(struct dp_memif *m, struct dp_rxq *q)
 	return fd;
 }
 
-/* connection tells one connection from the next: by the inode of its control socket, 0
- * for none. */
-static uint64_t connection(struct dp_memif *m)
+/* dp_memif_connection names the present connection, by the inode of its socket: 0 for
+ * none, UINT64_MAX when it cannot be told just now. */
+uint64_t dp_memif_connection(struct dp_memif *m)
 {
 	struct private *p = m->p;
 	struct stat st;
 	int fd = -1;
 
-	rte_spinlock_lock(&p->lock);
+	if (!lock_gently(p))
+		return UINT64_MAX;
 	if (p->channel != NULL)
 		fd = intr_fd(p->channel->intr);
 	rte_spinlock_unlock(&p->lock);
@@ -110,7 +124,6 @@ void dp_memif_state(struct dp_memif *m, struct dp_memif_state *s)
 	struct private *p = m->p;
 
 	memset(s, 0, sizeof(*s));
-	s->connection = connection(m);
 	/* Torn texts do no harm, so the lock that workers try is not taken for them. */
 	s->connected = p->flags & CONNECTED;
 	s->connecting = p->flags & CONNECTING;

@@ -6,6 +6,7 @@ import "C"
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"time"
 	"unsafe"
@@ -30,7 +31,6 @@ type Memif struct {
 // MemifState is the present connection of a memif port.
 type MemifState struct {
 	Connected, Connecting bool
-	Connection            uint64 // a number that the next one does not have
 	RingSize, BufferSize  int    // of the connection
 	C2S, S2C              int    // rings from client to server and back
 	Regions               int    // of shared memory
@@ -130,12 +130,20 @@ func (m *Memif) State() MemifState {
 	var s C.struct_dp_memif_state
 	C.dp_memif_state(m.c, &s)
 	return MemifState{
-		Connected: bool(s.connected), Connecting: bool(s.connecting), Connection: uint64(s.connection),
+		Connected: bool(s.connected), Connecting: bool(s.connecting),
 		RingSize: int(s.ring_size), BufferSize: int(s.buffer_size),
 		C2S: int(s.c2s), S2C: int(s.s2c), Regions: int(s.regions),
 		RemoteName: C.GoString(&s.remote_name[0]), RemoteIf: C.GoString(&s.remote_if[0]),
 		LocalReason: C.GoString(&s.local_reason[0]), RemoteReason: C.GoString(&s.remote_reason[0]),
 	}
+}
+
+// Connection is a number that the present connection has and the next one has not; 0 when
+// there is none. It may take a moment while workers are busy with the port, and !ok says
+// that it took too long.
+func (m *Memif) Connection() (n uint64, ok bool) {
+	n = uint64(C.dp_memif_connection(m.c))
+	return n, n != math.MaxUint64
 }
 
 // WakeFD is the descriptor that the peer signals on queue i in the present connection

@@ -82,7 +82,6 @@ void dp_txq_free(struct dp_txq *q);
 /* memif.c */
 struct dp_memif_state {
 	bool connected, connecting;
-	uint64_t connection;
 	uint32_t ring_size, buffer_size, c2s, s2c, regions;
 	char remote_name[64], remote_if[64], local_reason[96], remote_reason[96];
 };
@@ -97,6 +96,7 @@ int dp_memif_start(uint32_t port);
 void dp_memif_refuse(struct dp_memif *m);
 void dp_memif_hangup(struct dp_memif *m);
 bool dp_memif_idle(struct dp_memif *m);
+uint64_t dp_memif_connection(struct dp_memif *m);
 void dp_memif_state(struct dp_memif *m, struct dp_memif_state *s);
 int dp_memif_wake_fd(struct dp_memif *m, struct dp_rxq *q);
 bool dp_memif_arm(uintptr_t q);

@@ -40,18 +40,22 @@ func (d *Device) keep(quit <-chan struct{}, done chan<- struct{}) {
 // follow has the bells watch the descriptors of the present connection, and tells whether
 // there is one. A slave may have gone and come back since the last look.
 func (d *Device) follow(hung *uint64) bool {
-	s := d.guard.State()
-	if !s.Connected {
-		s.Connection = 0
-	}
-	if *hung != s.Connection {
-		d.silenceBells()
-		*hung = 0
-		if s.Connected && d.hangBells() {
-			*hung = s.Connection
+	up := d.guard.State().Connected
+	now := uint64(0)
+	if up {
+		var ok bool
+		if now, ok = d.guard.Connection(); !ok {
+			return up // the next look will tell
 		}
 	}
-	return s.Connected
+	if *hung != now {
+		d.silenceBells()
+		*hung = 0
+		if up && d.hangBells() {
+			*hung = now
+		}
+	}
+	return up
 }
 
 // connected gives a handshake the moment that it takes when the master is there.

@@ -33,7 +33,10 @@ type Config struct {
 	Allow     []string // PCI addresses to take, all that have a driver when empty
 	Vdevs     []string // ports to create at start: "net_null0,size=64"
 	LogLevel  string   // EAL's --log-level, "pmd.net.memif:debug"; may be empty
-	Stderr    Level    // show EAL messages of this severity or worse on stderr
+	// Stderr shows EAL's messages of this severity or worse on standard error while it
+	// starts, and later when LogLevel is given. Otherwise what is logged later is in the
+	// errors of what failed, and in Log: drivers complain of much that does no harm.
+	Stderr    Level
 	ExtraArgs []string // more EAL arguments, as they are
 	// RuntimeDir is where EAL makes a directory of its own, dpdk. Its default for ordinary
 	// users is one for all of them below /tmp, which belongs to the first.
@@ -141,6 +144,9 @@ func Init(c Config) error {
 	}
 	if err := start(args); err != nil {
 		return err
+	}
+	if c.LogLevel == "" {
+		C.dp_log_stderr(C.uint32_t(LevelCrit))
 	}
 	eal.done = true
 	return nil

@@ -24,10 +24,11 @@
 // lies in memory that somebody else can write.
 //
 // Two modes. In a local FIFO both ends run on the owning worker: plain fields, no
-// atomics. In a shared one the other end is a Remote, in another thread or in
-// another process that has mapped the Segment. The other end is not trusted: of
-// what it writes the stack reads only one index, and takes it only when it lies
-// between the stack's own index and what the FIFO may hold. The stack alone
-// allocates and frees chunks. An application gets a Segment of its own, so that the
-// most it can damage by scribbling is its own data.
+// atomics. Where two applications are the ends, each holds it (Store.Join), and it ends
+// with the last of them. In a shared one the other end is a Remote, in another thread or
+// in another process that has mapped the Segment. The other end is not trusted: of what
+// it writes the stack reads only one index, and takes it only when it lies between the
+// stack's own index and what the FIFO may hold. The stack alone allocates and frees
+// chunks. An application gets a Segment of its own, so that the most it can damage by
+// scribbling is its own data.
 package fifo

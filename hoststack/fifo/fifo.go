@@ -18,7 +18,7 @@ type FIFO struct {
 	shift      uint8  // log2 of the chunk size
 	role       Role   // of the stack, in a shared FIFO
 	broken     bool   // the other end wrote an index that cannot be
-	_          uint8
+	more       uint8  // holders besides the first, see Store.Join
 	grant      uint32 // a remote producer may write up to here
 	hdr        uint32 // line of the shared header, 0 in a local FIFO
 	shared     *header

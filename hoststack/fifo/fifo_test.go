@@ -379,3 +379,24 @@ func BenchmarkThrough1460(b *testing.B) {
 		f.Drop(len(q))
 	}
 }
+
+// TestJoin: a FIFO with two holders ends with the last of them, whoever that is.
+func TestJoin(t *testing.T) {
+	s := newStore(t, 4<<20)
+	r, f := s.New(10000)
+	if s.Joined(r) || s.Join(0) != 0 || s.Joined(0) {
+		t.Fatal("joined without a holder")
+	}
+	if s.Join(r) != r || !s.Joined(r) {
+		t.Fatal("not joined")
+	}
+	f.Write([]byte("what one writes"))
+	s.Free(r)
+	if s.Joined(r) || s.Used() != 1 || string(s.At(r).PeekAt(0, 99)) != "what one writes" {
+		t.Fatal("the first holder took the bytes along")
+	}
+	s.Free(r)
+	if s.Used() != 0 || s.Segment().Usage().Used != 0 {
+		t.Fatal("something is left")
+	}
+}

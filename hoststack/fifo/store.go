@@ -58,11 +58,30 @@ func (s *Store) At(r Ref) *FIFO {
 	return s.pool.At(uint32(r))
 }
 
-// Free ends a FIFO, empty or not, and gives back all it holds. The other end of a
-// shared one must have let go, or be of no concern.
+// Join gives r one more holder, at the other end of the FIFO and on the same worker. Each
+// holder calls Free.
+func (s *Store) Join(r Ref) Ref {
+	if f := s.At(r); f != nil {
+		f.more++
+	}
+	return r
+}
+
+// Joined tells whether r has more than one holder.
+func (s *Store) Joined(r Ref) bool {
+	f := s.At(r)
+	return f != nil && f.more > 0
+}
+
+// Free ends a FIFO, empty or not, when its last holder calls it, and gives back all it
+// holds. A Remote at its other end must have let go, or be of no concern.
 func (s *Store) Free(r Ref) {
 	f := s.At(r)
 	if f == nil {
+		return
+	}
+	if f.more > 0 {
+		f.more--
 		return
 	}
 	for i := range f.table {

@@ -86,6 +86,14 @@ func (l *Listeners) Lookup(addr *hdr.Addr, port uint16) (listener uint32, ok boo
 	return listener, ok
 }
 
+// Exact is the listener on exactly addr:port, no wildcard. Any worker.
+func (l *Listeners) Exact(addr *hdr.Addr, port uint16) (listener uint32, ok bool) {
+	if p := l.snap.Load(); p != nil {
+		listener, ok = (*p)[listenKey{*addr, port}]
+	}
+	return listener, ok
+}
+
 // Len is the number of listeners.
 func (l *Listeners) Len() int {
 	if p := l.snap.Load(); p != nil {

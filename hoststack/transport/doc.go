@@ -1,12 +1,15 @@
 // Package transport is the seam between the session layer and the protocols.
 //
-// A Transport (tcp, later udp, sctp, tls, quic, http) knows connections and moves
+// A Transport (tcp, ct, later udp, sctp, tls, quic, http) knows connections and moves
 // bytes between packets and FIFOs. The session layer, which implements Upper,
 // knows sessions and applications. Neither imports the other: both import this.
 //
 //	application ── session ──Transport──► tcp ── ip ── device
 //	                  ▲                    │
 //	                  └───────Upper────────┘
+//
+// Between two applications of one instance there is no packet: a Paired transport (ct)
+// carries events from one session to the other, and the two share their FIFOs.
 //
 // Data crosses the seam per flow run and per burst, never per packet, and is not
 // copied on the way: a transport writes received payload straight into the

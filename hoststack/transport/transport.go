@@ -13,6 +13,7 @@ type Proto uint8
 const (
 	TCP Proto = iota
 	UDP
+	CT // cut-through: between two applications of one instance, in another's place
 	SCTP
 	TLS
 	QUIC
@@ -20,7 +21,7 @@ const (
 	NumProtos
 )
 
-var protoNames = [NumProtos]string{"tcp", "udp", "sctp", "tls", "quic", "http"}
+var protoNames = [NumProtos]string{"tcp", "udp", "ct", "sctp", "tls", "quic", "http"}
 
 func (p Proto) String() string {
 	if p < NumProtos {
@@ -31,7 +32,7 @@ func (p Proto) String() string {
 
 // Letter is the protocol's mark in connection ids: "[0:1][T] …".
 func (p Proto) Letter() string {
-	return [NumProtos]string{"T", "U", "S", "TLS", "Q", "H"}[p]
+	return [NumProtos]string{"T", "U", "CT", "S", "TLS", "Q", "H"}[p]
 }
 
 // Conn names a connection of one transport. It is a value with a generation, so
@@ -57,7 +58,7 @@ type Endpoint struct {
 	Addr  netip.AddrPort // unspecified address: any local one
 	Local netip.AddrPort // for Connect: source to use; zero: choose
 	Iface uint32         // bind to this interface, 0 for any
-	Ext   any            // protocol options, checked by the transport
+	Ext   any            // protocol options, checked by the transport; of CT, the Proto it stands for
 }
 
 // Attach is what the session layer tells a transport about a new session.
@@ -129,6 +130,14 @@ type Addressed interface {
 	Addrs(w *worker.Worker, c Conn) (local, remote netip.AddrPort)
 }
 
+// Paired is a Transport both of whose ends are here. It moves no bytes: what one session
+// writes into its transmit FIFO the other reads from its receive FIFO, which is the same
+// one, so it asks for no Upper.RxFIFO.
+type Paired interface {
+	// Peer is the session at the other end of c, on the same worker; false when c is over.
+	Peer(w *worker.Worker, c Conn) (session uint32, ok bool)
+}
+
 // PortUser is a Transport that picks source ports.
 type PortUser interface {
 	// Ports tells about the source ports of worker w, on that worker.
@@ -147,6 +156,7 @@ type Info struct {
 	Local  netip.AddrPort
 	Remote netip.AddrPort
 	State  string // VPP's name: ESTABLISHED, LISTEN
+	Letter string // the mark in connection ids, when it is not the protocol's own
 	// Text is the transport's part of "show session verbose 2", one line each, as
 	// VPP lays it out; Fields are the same facts by name.
 	Text   []string

@@ -23,6 +23,7 @@ var arrows = map[string][]string{
 	"hoststack/session":   {"hoststack/transport", "hoststack/fifo", "hoststack/flow", "dataplane/worker", "dataplane/pkt", "dataplane/mem", "dataplane/stats", "dataplane/hdr", "cli"},
 	"hoststack/tcp":       {"hoststack/transport", "hoststack/fifo", "hoststack/flow", "dataplane/pkt", "dataplane/hdr", "dataplane/worker", "dataplane/ip", "dataplane/mem", "dataplane/stats", "cli"},
 	"hoststack/tcp/cc":    {},
+	"hoststack/ct":        {"hoststack/transport", "hoststack/flow", "dataplane/worker", "dataplane/hdr", "dataplane/mem"},
 	"hoststack/flow":      {"hoststack/transport", "dataplane/mem", "dataplane/hdr", "dataplane/worker"},
 	"hoststack/transport": {"hoststack/fifo", "dataplane/pkt", "dataplane/worker", "dataplane/mem"},
 	"hoststack/fifo":      {"dataplane/pkt", "dataplane/worker", "dataplane/mem"},

@@ -32,6 +32,7 @@ import (
 	"vpphost/dataplane/stats"
 	"vpphost/dataplane/trace"
 	"vpphost/dataplane/worker"
+	"vpphost/hoststack/ct"
 	"vpphost/hoststack/flow"
 	"vpphost/hoststack/session"
 	"vpphost/hoststack/tcp"
@@ -212,6 +213,11 @@ func (in *instance) makeHostStack() (err error) {
 	in.ip.Handle(uint8(hdr.ProtoTCP), in.tcp)
 	in.session.Register(in.tcp)
 	in.tcp.Start()
+	cut, err := ct.New(in.session.Upper(), in.ip, in.workers)
+	if err != nil {
+		return err
+	}
+	in.session.Register(cut)
 	return nil
 }
 

@@ -41,8 +41,22 @@ func (NopApp) Writable(*Worker, *Session)                 {}
 func (NopApp) Closed(*Worker, *Session)                   {}
 func (NopApp) Gone(*Worker, *Session, error)              {}
 
+// Scope is whom an application talks to.
+type Scope uint8
+
+const (
+	// GlobalScope is the network: what a client connects to and who reaches a server.
+	GlobalScope Scope = 1 << iota
+	// LocalScope is this instance: a client connects to its servers, cut-through, and a
+	// server without GlobalScope is reached by such clients only.
+	LocalScope
+	// AllScope is LocalScope and, when nobody here listens, GlobalScope.
+	AllScope = GlobalScope | LocalScope
+)
+
 // Options of an application.
 type Options struct {
+	Scope          Scope  // 0: GlobalScope
 	RxFIFO, TxFIFO uint32 // bytes per session; 0 for the default, see fifo.ClampSize
 	Server         bool   // listed by "show app server" rather than "client"
 }
@@ -60,6 +74,8 @@ var (
 	ErrNotAttached = errors.New("app not attached")
 	// ErrNotOwner is returned for what belongs to another application.
 	ErrNotOwner = errors.New("object not owned by application")
+	// ErrScope is returned for an address that the application's scope does not reach.
+	ErrScope = errors.New("scope not supported")
 	// ErrNotSupported is returned for a transport that is not there.
 	ErrNotSupported = errors.New("not supported")
 )

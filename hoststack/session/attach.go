@@ -25,6 +25,7 @@ type AppHandle struct {
 	index          uint32
 	app            App
 	server         bool
+	scope          Scope
 	rxSize, txSize uint32
 	status         atomic.Uint32
 	mourners       atomic.Int32 // workers that have not reset its sessions since it failed
@@ -61,7 +62,10 @@ func (l *Layer) Attach(name string, app App, o Options) (*AppHandle, error) {
 		}
 		return fifo.ClampSize(n)
 	}
-	a := &AppHandle{l: l, name: name, app: app, server: o.Server, rxSize: size(o.RxFIFO), txSize: size(o.TxFIFO)}
+	if o.Scope == 0 {
+		o.Scope = GlobalScope
+	}
+	a := &AppHandle{l: l, name: name, app: app, server: o.Server, scope: o.Scope, rxSize: size(o.RxFIFO), txSize: size(o.TxFIFO)}
 	a.mourners.Store(int32(len(l.workers)))
 	l.mu.Lock()
 	defer l.mu.Unlock()

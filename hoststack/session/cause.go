@@ -53,6 +53,7 @@ const (
 	errReset
 	errAborted
 	errGoneEarly
+	errScope
 	numErrors
 )
 
@@ -72,6 +73,7 @@ var errorTexts = [numErrors]stats.Reason{
 	errReset:        {Text: "reset by peer"},
 	errAborted:      {Text: "aborted"},
 	errGoneEarly:    {Text: "closed before it was accepted"},
+	errScope:        {Text: "scope not supported"},
 }
 
 // countCause counts an error of a connect or of a session's end.
@@ -98,6 +100,8 @@ func (w *Worker) countCause(err error) {
 		r = errAppRefused
 	case errors.Is(err, transport.ErrAborted):
 		r = errAborted
+	case errors.Is(err, ErrScope):
+		r = errScope
 	}
 	w.count(r)
 }

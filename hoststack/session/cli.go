@@ -203,7 +203,11 @@ func (w *Worker) printable(s *Session) (i transport.Info, ok bool) {
 	switch {
 	case s.state == Listening:
 		if ln := w.l.listener(s.listener); ln != nil {
-			return transport.Info{Local: ln.ep.Addr, State: "LISTEN"}, true
+			i := transport.Info{Local: ln.ep.Addr, State: "LISTEN"}
+			if s.conn.Proto == transport.CT {
+				i.Letter = transport.CT.Letter() + ":" + ln.proto.Letter()
+			}
+			return i, true
 		}
 	case s.flags&fTransportGone == 0 && s.conn != (transport.Conn{}):
 		ok = w.transportOf(s).Info(w.Worker, s.conn, &i)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"vpphost/cli"
 	"vpphost/dataplane/worker"
@@ -159,16 +160,23 @@ func (a ownedSessions) Text(w io.Writer, _ cli.Layout) error {
 // AppDetails is the result of "show app <name>".
 type AppDetails struct {
 	AppRow
-	Server      bool   `json:"server"`
-	RxFIFO      uint32 `json:"rxFifoSize"`
-	TxFIFO      uint32 `json:"txFifoSize"`
-	SegmentSize int    `json:"segmentSize"`
-	Sessions    []int  `json:"sessions"` // by worker, listeners among them
+	Server      bool     `json:"server"`
+	Flags       []string `json:"flags"`
+	RxFIFO      uint32   `json:"rxFifoSize"`
+	TxFIFO      uint32   `json:"txFifoSize"`
+	SegmentSize int      `json:"segmentSize"`
+	Sessions    []int    `json:"sessions"` // by worker, listeners among them
 }
 
 func (a *AppHandle) details() (cli.Result, error) {
 	d := AppDetails{AppRow: AppRow{a.index, a.name, "default"}, Server: a.server,
-		RxFIFO: a.rxSize, TxFIFO: a.txSize, SegmentSize: a.l.cfg.Memory}
+		Flags: []string{"builtin"}, RxFIFO: a.rxSize, TxFIFO: a.txSize, SegmentSize: a.l.cfg.Memory}
+	if a.scope&GlobalScope != 0 {
+		d.Flags = append(d.Flags, "global-scope")
+	}
+	if a.scope&LocalScope != 0 {
+		d.Flags = append(d.Flags, "local-scope")
+	}
 	for i, w := range a.l.workers {
 		if err := w.Do(func(*worker.Worker) { d.Sessions = append(d.Sessions, int(a.per[i].n)) }); err != nil {
 			return nil, err
@@ -181,7 +189,7 @@ func (a *AppHandle) details() (cli.Result, error) {
 func (d AppDetails) Text(w io.Writer, _ cli.Layout) error {
 	size := func(n int) string { return cli.FormatSize(uint64(n)) }
 	fmt.Fprintf(w, "app:\t %s app-index %d ns 0:%s\n", d.Name, d.Index, d.Namespace)
-	fmt.Fprintf(w, "flags:\t builtin\n")
+	fmt.Fprintf(w, "flags:\t %s\n", strings.Join(d.Flags, " "))
 	fmt.Fprintf(w, "memory:\t seg-size %s add-seg-size 0 mq-size 0 max-segments %d\n", size(d.SegmentSize), len(d.Sessions))
 	fmt.Fprintf(w, "\t rx-fifo-size %s tx-fifo-size %s max-fifo-size %s\n", size(int(d.RxFIFO)), size(int(d.TxFIFO)), size(fifo.MaxSize))
 	fmt.Fprintf(w, "\t segment-type private prealloc-fifos 0 prealloc-fifo-hdrs 0\n")

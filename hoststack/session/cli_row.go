@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/netip"
@@ -55,7 +56,7 @@ type Fifo struct {
 func (w *Worker) row(s *Session, verbose int) Row {
 	info, ok := w.printable(s)
 	p := s.conn.Proto
-	r := Row{Thread: w.Index, Index: s.number(), Proto: p.String(), letter: p.Letter(), open: ok,
+	r := Row{Thread: w.Index, Index: s.number(), Proto: p.String(), letter: cmp.Or(info.Letter, p.Letter()), open: ok,
 		Local: info.Local, Remote: info.Remote, State: info.State, Session: s.state.String(),
 		RxQueued: w.fifos.At(s.rx).Len(), TxQueued: w.fifos.At(s.tx).Len()}
 	if !ok {

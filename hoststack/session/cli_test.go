@@ -114,7 +114,7 @@ func TestShow(t *testing.T) {
 			"Connection                                                  App                 \n" +
 			"[0:1][T] 10.0.0.2:40001->10.0.0.1:80                        a_client_with_quite_\n",
 		"show segment-manager": "1 segment managers allocated\n",
-		"show app vperf_srv_builtin": "app:\t vperf_srv_builtin app-index 1 ns 0:default\nflags:\t builtin\n" +
+		"show app vperf_srv_builtin": "app:\t vperf_srv_builtin app-index 1 ns 0:default\nflags:\t builtin global-scope\n" +
 			"memory:\t seg-size 64m add-seg-size 0 mq-size 0 max-segments 1\n" +
 			"\t rx-fifo-size 4m tx-fifo-size 4m max-fifo-size 2g\n" +
 			"\t segment-type private prealloc-fifos 0 prealloc-fifo-hdrs 0\n" +

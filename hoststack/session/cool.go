@@ -53,9 +53,15 @@ func (w *Worker) cool(now int64) int {
 			w.warm(s)
 			s.flags &^= fWarm
 		default:
-			// What holds bytes stays, and is warmed when they move.
-			w.giveBack(&s.rx, &s.rxPos)
+			// What holds bytes stays, and is warmed when they move. What two sessions
+			// hold is the writer's to give back, for both.
+			if !w.fifos.Joined(s.rx) {
+				w.giveBack(&s.rx, &s.rxPos)
+			}
 			w.giveBack(&s.tx, &s.txPos)
+			if p := w.peer(s); p != nil && s.tx == 0 {
+				w.giveBack(&p.rx, &p.rxPos)
+			}
 		}
 	}
 	return min(w.sweepLeft, 1)

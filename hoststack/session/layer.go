@@ -156,7 +156,7 @@ func (l *Layer) reap() {
 				continue
 			}
 			for _, ln := range a.listens {
-				if err := l.transports[ln.proto].StopListen(ln.ep); err != nil {
+				if err := l.stopListen(ln); err != nil {
 					l.cfg.Log.Error("listener of a failed application", "app", a.name, "error", err)
 				}
 				l.setListener(ln.id, nil)

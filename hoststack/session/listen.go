@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -80,18 +81,19 @@ func (a *AppHandle) Listen(p transport.Proto, ep transport.Endpoint) error {
 	case !a.Attached():
 		return ErrNotAttached
 	}
-	t, err := l.transport(p)
-	if err != nil {
+	if _, err := l.transport(p); err != nil {
 		return err
 	}
 	id := l.newListenerID()
 	ln := &listener{id: id, app: a, proto: p, ep: ep}
 	w := l.workers[0]
-	err = w.Do(func(*worker.Worker) {
+	err := w.Do(func(*worker.Worker) {
 		s := w.alloc(a, Listening)
 		if s != nil {
 			s.listener = id
-			s.conn.Proto = p
+			if s.conn.Proto = p; a.scope == LocalScope {
+				s.conn.Proto = transport.CT
+			}
 			ln.session = w.Handle(s)
 		}
 	})
@@ -102,7 +104,7 @@ func (a *AppHandle) Listen(p transport.Proto, ep transport.Endpoint) error {
 		return err
 	}
 	l.setListener(id, ln) // before the first session can come
-	if err := t.StartListen(ep, id); err != nil {
+	if err := l.startListen(ln); err != nil {
 		l.setListener(id, nil)
 		return err
 	}
@@ -132,7 +134,44 @@ func (a *AppHandle) Unlisten(p transport.Proto, ep transport.Endpoint) error {
 
 // stop ends a listener. Under l.mu.
 func (l *Layer) stop(ln *listener) error {
-	err := l.transports[ln.proto].StopListen(ln.ep)
+	err := l.stopListen(ln)
 	l.setListener(ln.id, nil)
 	return err
+}
+
+// inside is ep for the cut-through transport in p's place.
+func inside(p transport.Proto, ep transport.Endpoint) transport.Endpoint {
+	ep.Ext = p
+	return ep
+}
+
+// startListen has the transports accept for ln. Clients of local scope reach every
+// listener of the instance; whether the network does is a matter of ln's scope.
+func (l *Layer) startListen(ln *listener) error {
+	ct := l.transports[transport.CT]
+	if ct != nil {
+		if err := ct.StartListen(inside(ln.proto, ln.ep), ln.id); err != nil {
+			return err
+		}
+	}
+	if ln.app.scope&GlobalScope == 0 {
+		return nil
+	}
+	err := l.transports[ln.proto].StartListen(ln.ep, ln.id)
+	if err != nil && ct != nil {
+		err = errors.Join(err, ct.StopListen(inside(ln.proto, ln.ep)))
+	}
+	return err
+}
+
+// stopListen undoes startListen.
+func (l *Layer) stopListen(ln *listener) error {
+	var errs [2]error
+	if ct := l.transports[transport.CT]; ct != nil {
+		errs[0] = ct.StopListen(inside(ln.proto, ln.ep))
+	}
+	if ln.app.scope&GlobalScope != 0 {
+		errs[1] = l.transports[ln.proto].StopListen(ln.ep)
+	}
+	return errors.Join(errs[:]...)
 }

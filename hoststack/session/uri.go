@@ -26,7 +26,7 @@ func ParseURI(s string) (transport.Proto, transport.Endpoint, error) {
 	}
 	proto, rest := transport.TCP, strings.TrimPrefix(s, "//")
 	if scheme, after, ok := strings.Cut(s, "://"); ok {
-		if proto, ok = protoByName(scheme); !ok {
+		if proto, ok = protoByName(scheme); !ok || proto == transport.CT {
 			return fail("unknown transport `%s'", scheme)
 		}
 		rest = after

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -120,14 +121,34 @@ func (w *Worker) Tx(s *Session) *fifo.FIFO {
 	if a == nil {
 		return nil
 	}
-	ref, f := w.fifos.NewAt(a.txSize, s.txPos)
+	size, peer := a.txSize, w.peer(s)
+	if peer != nil {
+		if b := w.appOf(peer); b != nil {
+			size = max(size, b.rxSize) // the reader may wait for so much before it reads
+		}
+	}
+	ref, f := w.fifos.NewAt(size, s.txPos)
 	if f == nil {
 		w.count(errNoFIFO)
 		return nil
 	}
 	s.tx = ref
+	if peer != nil {
+		peer.rx = w.fifos.Join(ref)
+	}
 	w.warm(s)
 	return f
+}
+
+// peer is the session at the other end of s when both are here: each reads what the
+// other writes from the same FIFO.
+func (w *Worker) peer(s *Session) *Session {
+	if t, ok := w.transportOf(s).(transport.Paired); ok {
+		if i, ok := t.Peer(w.Worker, s.conn); ok {
+			return w.pool.At(i)
+		}
+	}
+	return nil
 }
 
 // Unacked is how many bytes wait in Tx, sent or not, for the peer to acknowledge them.
@@ -218,7 +239,7 @@ func (w *Worker) Connect(a *AppHandle, p transport.Proto, ep transport.Endpoint,
 	}
 	s.Opaque = opaque
 	s.flags |= fActive
-	c, err := t.Connect(w.Worker, ep, s.index)
+	c, err := w.dial(a, t, ep, s.index)
 	if err != nil {
 		w.countCause(err)
 		w.release(s)
@@ -226,6 +247,21 @@ func (w *Worker) Connect(a *AppHandle, p transport.Proto, ep transport.Endpoint,
 	}
 	s.conn = c
 	return nil
+}
+
+// dial begins the active open with the transport that a's scope names: cut-through when
+// somebody in this instance listens on ep, else t.
+func (w *Worker) dial(a *AppHandle, t transport.Transport, ep transport.Endpoint, opaque uint32) (transport.Conn, error) {
+	if ct := w.l.transports[transport.CT]; ct != nil && a.scope&LocalScope != 0 {
+		c, err := ct.Connect(w.Worker, inside(t.Proto(), ep), opaque)
+		if !errors.Is(err, transport.ErrNoListener) {
+			return c, err
+		}
+	}
+	if a.scope&GlobalScope == 0 {
+		return transport.Conn{}, fmt.Errorf("nobody here listens on %v: %w", ep.Addr, ErrScope)
+	}
+	return t.Connect(w.Worker, ep, opaque)
 }
 
 // Info describes the session's connection; false when it is gone.

@@ -13,6 +13,7 @@ import (
 	"vpphost/dataplane/pkt"
 	"vpphost/dataplane/stats"
 	"vpphost/dataplane/worker"
+	"vpphost/hoststack/ct"
 	"vpphost/hoststack/flow"
 	"vpphost/hoststack/session"
 	"vpphost/hoststack/tcp"
@@ -100,6 +101,11 @@ func (w *World) NewHost(name string, o Options) (*Host, error) {
 	h.Sessions.Register(h.TCP)
 	h.IP.Handle(hdr.ProtoTCP, h.TCP)
 	h.TCP.Start()
+	cut, err := ct.New(h.Sessions.Upper(), h.IP, h.Workers)
+	if err != nil {
+		return nil, err
+	}
+	h.Sessions.Register(cut)
 	if err := h.Sessions.Enable(); err != nil {
 		return nil, err
 	}

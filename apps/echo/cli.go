@@ -7,12 +7,13 @@ import (
 	"vpphost/cli"
 )
 
-const serverUsage = "[uri <proto://ip/port>]... [fifo-size <bytes>[k|m|g]] [report-interval [<seconds>]] [raw [no-echo] [test-bytes]] [stop]"
+const serverUsage = "[uri <proto://ip/port>]... [fifo-size <bytes>[k|m|g]] [report-interval [<seconds>]] [raw [no-echo] [test-bytes]] " +
+	"[all-scope|local-scope|global-scope] [stop]"
 
 const clientUsage = "[uri <proto://ip/port>] [nclients <n>] [bytes <bytes>[k|m|g] | run-time <seconds>] " +
 	"[test-timeout <seconds>] [syn-timeout <seconds>] [echo-bytes] [test-bytes] [fifo-size <bytes>[k|m|g]] " +
 	"[throughput <bits/s>[k|m|g]] [max-tx-chunk <bytes>[k|m]] [client-batch <n>] " +
-	"[report-interval[-total] [<seconds>]] [raw] [verbose] [mbytes <n> | gbytes <n>] [no-return] [no-output]"
+	"[report-interval[-total] [<seconds>]] [raw] [all-scope|local-scope|global-scope] [verbose] [mbytes <n> | gbytes <n>] [no-return] [no-output]"
 
 // Commands are the test commands, under the words of old and new VPP.
 func Commands(s *Server, c *Client) []*cli.Command {
@@ -67,6 +68,9 @@ var serverWords = []cli.Word{
 	{Text: "raw", Help: "plain streams, echoed: no control session"},
 	{Text: "no-echo", Help: "with raw: swallow everything"},
 	{Text: "test-bytes", Help: "with raw: verify every byte, reset at a wrong one"},
+	{Text: "global-scope", Help: "reached by the network, and by clients here (default)"},
+	{Text: "local-scope", Help: "reached by clients in this instance only, cut-through"},
+	{Text: "all-scope", Help: "both"},
 	{Text: "stop", Help: "end the server"},
 }
 
@@ -86,6 +90,9 @@ var clientWords = []cli.Word{
 	{Text: "report-interval", Help: "seconds between rows"},
 	{Text: "report-interval-total", Help: "the same, with totals"},
 	{Text: "raw", Help: "plain streams to any server: no control session"},
+	{Text: "global-scope", Help: "connect through the network (default)"},
+	{Text: "local-scope", Help: "connect to a server in this instance, cut-through"},
+	{Text: "all-scope", Help: "connect cut-through, or else through the network"},
 	{Text: "verbose", Help: "print start and end times"},
 	{Text: "mbytes", Help: "MB each connection sends (old word)"},
 	{Text: "gbytes", Help: "GB each connection sends (old word)"},

@@ -23,9 +23,10 @@ type options struct {
 	proto    transport.Proto
 	ep       transport.Endpoint
 	more     []transport.Endpoint // server: where it listens besides
-	raw      bool                 // plain streams: no control session, no second port
-	echo     bool                 // the server sends everything back
-	check    bool                 // verify every byte
+	scope    session.Scope
+	raw      bool // plain streams: no control session, no second port
+	echo     bool // the server sends everything back
+	check    bool // verify every byte
 	verbose  bool
 	quiet    bool // no-output: only the result
 	stop     bool // server: end it
@@ -80,7 +81,7 @@ func parseServer(in *cli.Input) (*options, error) {
 			lg.seen, o.echo = true, false
 		case in.Match("test-bytes"):
 			o.check = true
-		case in.Match("all-scope"), in.Match("local-scope"), in.Match("global-scope"):
+		case o.scopeWord(in):
 		case in.Match("private-segment-size"), in.Match("private-segment-count"),
 			in.Match("prealloc-fifos"), in.Match("rcv-buf-size"):
 			if !in.Size(&n) {
@@ -187,8 +188,7 @@ func parseClient(in *cli.Input) (*options, error) {
 			lg.seen = true
 		case in.Match("no-output"):
 			lg.seen, o.quiet = true, true
-		case in.Match("all-scope"), in.Match("local-scope"), in.Match("global-scope"),
-			in.Match("preallocate-fifos"), in.Match("preallocate-sessions"):
+		case o.scopeWord(in), in.Match("preallocate-fifos"), in.Match("preallocate-sessions"):
 		case in.Match("private-segment-size"):
 			if !in.Size(&n) {
 				return nil, in.Expect("a size after private-segment-size")
@@ -226,6 +226,21 @@ func parseClient(in *cli.Input) (*options, error) {
 		return nil, cli.Usagef("the client needs an address to connect to, got `%s'", uri)
 	}
 	return o, nil
+}
+
+// scopeWord reads one of the words of a scope. They add up, as in VPP.
+func (o *options) scopeWord(in *cli.Input) bool {
+	switch {
+	case in.Match("all-scope"):
+		o.scope |= session.AllScope
+	case in.Match("local-scope"):
+		o.scope |= session.LocalScope
+	case in.Match("global-scope"):
+		o.scope |= session.GlobalScope
+	default:
+		return false
+	}
+	return true
 }
 
 func (o *options) legacyBytes(in *cli.Input, shift uint) error {

@@ -78,7 +78,8 @@ func (c *Client) run(ctx context.Context, o *options, emit func(cli.Result) erro
 	if !o.raw {
 		r.dataEP = dataEndpoint(o.ep)
 	}
-	app, err := c.layer.Attach(clientName, r, session.Options{RxFIFO: uint32(o.fifo), TxFIFO: uint32(o.fifo)})
+	app, err := c.layer.Attach(clientName, r, session.Options{
+		Scope: o.scope, RxFIFO: uint32(o.fifo), TxFIFO: uint32(o.fifo)})
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (s *Server) start(o *options) (*serverRun, error) {
 	}
 	r := newServerRun(len(s.layer.Workers()), o)
 	app, err := s.layer.Attach(serverName, r, session.Options{
-		RxFIFO: uint32(o.fifo), TxFIFO: uint32(o.fifo), Server: true})
+		Scope: o.scope, RxFIFO: uint32(o.fifo), TxFIFO: uint32(o.fifo), Server: true})
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vpphost/cli"
+	"vpphost/hoststack/session"
 )
 
 func TestConfigOnTheWire(t *testing.T) {
@@ -84,8 +85,12 @@ func TestClientOptions(t *testing.T) {
 		{"uri tcp://6.0.1.1/1234 fifo-size 64k gbytes 2", func(o *options) bool { return o.fifo == 64<<10 && o.bytes == 2<<30 }},
 		{"uri tcp://6.0.1.1/1234 echo-bytes", func(o *options) bool { return o.echo && o.bytes == 8192 && o.interval == 0 }},
 		{"report-interval-total 2 run-time 4", func(o *options) bool {
-			return o.total && o.interval == 2*time.Second && o.ep.Addr.String() == "6.0.1.1:1234"
+			return o.total && o.interval == 2*time.Second && o.ep.Addr.String() == "6.0.1.1:1234" && o.scope == 0
 		}},
+		{"local-scope", func(o *options) bool { return o.scope == session.LocalScope }},
+		{"global-scope", func(o *options) bool { return o.scope == session.GlobalScope }},
+		{"all-scope", func(o *options) bool { return o.scope == session.AllScope }},
+		{"local-scope bytes 1 global-scope", func(o *options) bool { return o.scope == session.AllScope }},
 	} {
 		o, err := parseClient(cli.NewInput(c.line))
 		if err != nil || !c.ok(o) {

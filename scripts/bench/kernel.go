@@ -89,11 +89,11 @@ func (k *kernelPair) offload(on bool) error {
 	return nil
 }
 
-// iperf runs iperf3 and returns received bits per second; of one direction when both
+// iperf runs iperf3 from namespace i and returns received bits per second; of one direction when both
 // are in use.
-func (k *kernelPair) iperf(seconds int, args ...string) (float64, error) {
+func (k *kernelPair) iperf(i, seconds int, args ...string) (float64, error) {
 	full := append([]string{"iperf3", "-4", "-J", "-c", kernelServer, "-t", fmt.Sprint(seconds)}, args...)
-	out, err := k.command(1, full...).Output()
+	out, err := k.command(i, full...).Output()
 	var r struct {
 		Error string `json:"error"`
 		End   struct {

@@ -19,7 +19,10 @@ type pair struct {
 	proc [2]*exec.Cmd
 }
 
-const ourServer = "6.0.1.1"
+const (
+	ourServer = "6.0.1.1"
+	ourClient = "6.0.1.2"
+)
 
 func newPair(cpu [2]int) (*pair, error) {
 	dir, err := os.MkdirTemp("", "vpphost-bench-")
@@ -64,9 +67,12 @@ func (p *pair) ready() error {
 	var err error
 	for range 50 {
 		if _, err = p.ctl(1, "ping "+ourServer+" repeat 1"); err == nil {
-			if _, err = p.ctl(0, "test echo server uri tcp://0.0.0.0/1234"); err == nil {
-				return nil
+			for i := range 2 { // the client has one for cut-through
+				if _, err := p.ctl(i, "test echo server uri tcp://0.0.0.0/1234"); err != nil {
+					return err
+				}
 			}
+			return nil
 		}
 		time.Sleep(200 * time.Millisecond)
 	}

@@ -14,6 +14,8 @@
 //	STOP                      ──►   adds up, answers
 //	SYNC   {test ECHO}        ──►   answers with the bytes it received
 //
+// Both may be in one instance; with local-scope the client's sessions are cut-through.
+//
 // A client run has two halves. Callbacks and a node on each worker (clientworker.go)
 // open sessions, produce and check bytes in place in the FIFOs, and keep all state in
 // pointer-free slices. The command's own goroutine (run.go) drives the phases, prints

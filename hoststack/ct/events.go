@@ -6,8 +6,8 @@ import (
 )
 
 // A turn of the scheduler is counted in segments, so that one that has moved much gives
-// way to others. Here a segment is 64 KiB.
-const segmentShift = 16
+// way to others. Here a segment is 16 KiB.
+const segmentShift = 14
 
 // Send tells the other end what c has written. The first Send of a server opens the
 // pair, one Step after Accepted: its application has been asked by then, and had it

@@ -117,10 +117,15 @@ func TestReset(t *testing.T) {
 	}
 	l.connect(ca)
 	l.settle()
-	l.on(srv, func(w *session.Worker, s *session.Session) { w.Reset(s) })
+	// The writer's session is over before its reader is told.
+	cln.when("gone", func(w *session.Worker, s *session.Session) { cln.read = w.Rx(s).Len() })
+	l.on(srv, func(w *session.Worker, s *session.Session) { write(w, s, 100); w.Reset(s) })
 	l.settle()
 	srv.want(t, "accept", "gone aborted")
 	cln.want(t, "connected 7 <nil>", "gone reset by peer")
+	if cln.read != 100 {
+		t.Fatalf("%d bytes were left to read", cln.read)
+	}
 }
 
 // TestBackPressure: a writer gets as much room as the larger of the two sizes, and is

@@ -19,7 +19,7 @@ import (
 // TestStreams: whatever two ends send, hold back, end and reset, what the one reads is
 // what the other wrote; all of it when both end in order.
 func TestStreams(t *testing.T) {
-	rounds := 60
+	rounds := 30
 	if testing.Short() {
 		rounds = 15
 	}

@@ -25,6 +25,11 @@
 // the first of them (queue.go, output.go). When the device pushes back the scheduler
 // stops until the next Step.
 //
+// Two applications of one instance talk cut-through (package ct) when the client has local
+// scope: Worker.dial picks the transport, and from then on a session is a session. Both
+// ends are on one worker and hold the same two FIFOs: the writer makes one, the reader
+// joins it, and the writer gives it back for both.
+//
 // A callback that panics costs its application: it is called no more, its sessions are
 // reset, some each Step, and a goroutine stops its listeners (Layer.failed).
 //
@@ -34,6 +39,8 @@
 // as VPP does.
 //
 // Unlike VPP, a session has no FIFO until the first byte, filters of "show session" look
-// at all threads, and a source port towards a peer belongs to the worker that the flow's
-// hash names, so that no session ever migrates (package flow).
+// at all threads, a client of local scope reaches the servers of global scope too (so two
+// servers of different scope cannot share an endpoint), one without local scope always
+// goes through the network layer, and a source port towards a peer belongs to the worker
+// that the flow's hash names, so that no session ever migrates (package flow).
 package session

@@ -62,7 +62,6 @@ type end struct {
 	acked   uint32 // this end knows that bytes before were read
 	fin     bool   // it writes no more
 	finTold bool   // the other end knows
-	deaf    bool   // it reads no more
 	bytes   uint64 // written
 }
 

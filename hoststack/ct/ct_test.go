@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"vpphost/dataplane/worker"
+	"vpphost/hoststack/ct"
+	"vpphost/hoststack/fifo"
 	"vpphost/hoststack/session"
 	"vpphost/hoststack/simtest"
 	"vpphost/hoststack/transport"
@@ -61,6 +64,87 @@ func TestOncePerStep(t *testing.T) {
 	l.settle()
 	srv.want(t)
 	cln.want(t)
+	// Who has read before he was told is not told.
+	l.on(cln, func(w *session.Worker, s *session.Session) { write(w, s, 10) })
+	l.on(srv, func(w *session.Worker, s *session.Session) { srv.drain(w, s) })
+	l.settle()
+	srv.want(t)
+	if srv.read != 60 {
+		t.Fatalf("%d bytes were read", srv.read)
+	}
+}
+
+// upper refuses what it is asked, and knows what it was told.
+type upper struct {
+	transport.Upper
+	refuse error
+	gone   int
+}
+
+func (u *upper) Accepted(*worker.Worker, transport.Conn, uint32) (transport.Attach, error) {
+	return transport.Attach{Session: 2}, u.refuse
+}
+func (u *upper) Connected(*worker.Worker, transport.Conn, uint32, error) (transport.Attach, error) {
+	return transport.Attach{Session: 1}, u.refuse
+}
+func (u *upper) TxFIFO(*worker.Worker, uint32) *fifo.FIFO { return nil }
+func (u *upper) Gone(*worker.Worker, uint32, error)       { u.gone++ }
+func (u *upper) WantTx(*worker.Worker, uint32)            {}
+
+// TestRefusals: a pair that came to nothing leaves nothing, and a Conn that is stale does
+// nothing.
+func TestRefusals(t *testing.T) {
+	_, ws := bare(t, 1)
+	up := &upper{refuse: transport.ErrNoMemory}
+	c, err := ct.New(up, nobody{}, ws)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := transport.Endpoint{Addr: netip.MustParseAddrPort("127.0.0.1:80"), Ext: transport.TCP}
+	if _, err := c.Connect(ws[0], here, 1); !errors.Is(err, transport.ErrNoListener) {
+		t.Fatal(err)
+	}
+	if err := c.StartListen(transport.Endpoint{Addr: any80}, 1); !errors.Is(err, transport.ErrBadAddress) {
+		t.Fatalf("a listener of no protocol: %v", err)
+	}
+	if err := c.StartListen(here, 1); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := c.Connect(ws[0], here, 1); !errors.Is(err, transport.ErrNoMemory) {
+			t.Fatal(err)
+		}
+	}
+	up.refuse = nil
+	old, err := c.Connect(ws[0], here, 1)
+	if err != nil || old.Index>>1 != 1 {
+		t.Fatalf("the first slot is not free: %v, %v", old, err)
+	}
+	c.Reset(ws[0], old)
+	now, err := c.Connect(ws[0], here, 1)
+	if err != nil || now.Index != old.Index {
+		t.Fatal(now, err)
+	}
+	up.gone = 0
+	c.Reset(ws[0], old)
+	c.Close(ws[0], old)
+	c.HalfClose(ws[0], old)
+	c.RxSpace(ws[0], old)
+	var info transport.Info
+	if _, ok := c.Peer(ws[0], old); ok || c.Info(ws[0], old, &info) || up.gone != 0 {
+		t.Fatal("a stale name was followed")
+	}
+	if peer, ok := c.Peer(ws[0], now); !ok || peer != 2 {
+		t.Fatal("the pair is gone")
+	}
+	// The client is no more when it should be told that it is connected.
+	up.refuse = transport.ErrAppRefused
+	ws[0].Step(2e9)
+	srv := now
+	srv.Index |= 1
+	if c.Send(ws[0], srv, 1); up.gone != 1 {
+		t.Fatalf("%d ends were told", up.gone)
+	}
 }
 
 func TestConnect(t *testing.T) {

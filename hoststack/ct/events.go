@@ -29,8 +29,7 @@ func (t *CT) Send(w *worker.Worker, c transport.Conn, budget int) transport.Sent
 	return transport.Sent{Segments: min(budget, 1+n>>segmentShift)}
 }
 
-// openPair tells the client that it is connected, and what the server has done so far.
-// False: the client has gone.
+// openPair tells the client that it is connected. False: it has gone.
 func (t *CT) openPair(w *worker.Worker, c transport.Conn, p *pair) bool {
 	if _, err := t.up.Connected(w, t.shards[w.Index].name(w, c.Index>>1, client), p.end[client].session, nil); err != nil {
 		t.up.Gone(w, p.end[server].session, transport.ErrReset)
@@ -38,7 +37,6 @@ func (t *CT) openPair(w *worker.Worker, c transport.Conn, p *pair) bool {
 		return false
 	}
 	p.open = true
-	t.tell(w, p, server)
 	return true
 }
 
@@ -92,8 +90,8 @@ func (t *CT) HalfClose(w *worker.Worker, c transport.Conn) {
 	}
 }
 
-// Close is HalfClose, and c reads no more. What it has not read is lost, which the other
-// end must know.
+// Close is HalfClose, and c reads no more: the session layer throws away what comes. What
+// c has not read before is lost, which the other end must know.
 func (t *CT) Close(w *worker.Worker, c transport.Conn) {
 	p, side := t.find(w, c)
 	if p == nil {
@@ -103,7 +101,6 @@ func (t *CT) Close(w *worker.Worker, c transport.Conn) {
 		t.Reset(w, c)
 		return
 	}
-	p.end[side].deaf = true
 	t.HalfClose(w, c)
 }
 
@@ -129,8 +126,7 @@ func (t *CT) unread(w *worker.Worker, p *pair, side int) int {
 // endIfDone ends a pair both of whose ends write no more, once all is read.
 func (t *CT) endIfDone(w *worker.Worker, c transport.Conn, p *pair) {
 	for side := range p.end {
-		me, other := &p.end[side], &p.end[1-side]
-		if !me.finTold || !other.deaf && t.unread(w, p, side) > 0 {
+		if !p.end[side].finTold || t.unread(w, p, side) > 0 {
 			return
 		}
 	}

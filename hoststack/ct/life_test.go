@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"vpphost/hoststack/session"
+	"vpphost/hoststack/transport"
 )
 
 // TestHalfClose: the other direction goes on.
@@ -218,6 +219,51 @@ func TestGiveBack(t *testing.T) {
 	l.settle()
 	if n := len(srv.log); srv.log[n-1] != gone {
 		t.Fatal(srv.log)
+	}
+}
+
+// TestRoundInSteps: a round over idle sessions takes several Steps. Between them a client
+// whose turn has not come writes to a server whose turn is over.
+func TestRoundInSteps(t *testing.T) {
+	l, ws := bare(t, 1)
+	srv, cln := &recorder{name: "server"}, &recorder{name: "client"}
+	o := session.Options{Scope: session.LocalScope}
+	sa, _ := l.Attach("server", srv, o)
+	ca, _ := l.Attach("client", cln, o)
+	if err := sa.Listen(transport.TCP, local80); err != nil {
+		t.Fatal(err)
+	}
+	for range 257 {
+		if err := ca.Connect(transport.TCP, local80, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := int64(1e9)
+	step := func(ns int64) {
+		now += ns
+		ws[0].Step(now)
+	}
+	for len(cln.sessions) < 257 {
+		step(1)
+	}
+	// In the order in which they use their FIFOs: 255 sessions, the server, the client.
+	w := l.Workers()[0]
+	for i := range 255 {
+		w.Tx(w.Get(cln.sessions[i]))
+	}
+	s, c := w.Get(srv.sessions[256]), w.Get(cln.sessions[256])
+	write(w, s, 1)
+	write(w, c, 10)
+	step(1)
+	step(1)
+	step(20e6) // the first look at 256 of them
+	step(1)
+	step(20e6) // the second
+	write(w, c, 10)
+	step(1)
+	step(1)
+	if srv.read != 20 {
+		t.Fatalf("the server read %d of 20 bytes", srv.read)
 	}
 }
 

@@ -24,5 +24,6 @@
 //
 // Receive queues are dealt to the workers in turn. A worker sends on a transmit queue
 // of its own where the device has enough of them; otherwise worker i uses queue i % n,
-// whose owner, worker i % n, takes the frames from a ring (handoff.go).
+// whose owner, worker i % n, takes the frames from a ring (handoff.go). When the device is
+// busy everybody who shares a queue has a turn of one burst.
 package iface

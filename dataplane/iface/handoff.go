@@ -1,70 +1,24 @@
 package iface
 
 import (
-	"sync/atomic"
-	"unsafe"
-	"vpphost/dataplane/device"
+	"slices"
 
-	"vpphost/dataplane/mem"
+	"vpphost/dataplane/device"
 	"vpphost/dataplane/pkt"
 	"vpphost/dataplane/worker"
 )
 
-// ringLen is the length of a hand-off ring.
+// ringLen is the length of the ring that hands frames from one worker to the one that owns
+// a transmit queue.
 const ringLen = 1024
 
-// ring hands frames from one worker to the one that owns a transmit queue. It has one
-// producer and one consumer. To the producer it looks like a device's queue, refusals
-// included, so that back-pressure passes through.
-type ring struct {
-	_      [64]byte
-	head   atomic.Uint32 // next to take; written by the consumer
-	_      [60]byte
-	tail   atomic.Uint32 // next to fill; written by the producer
-	_      [60]byte
-	slots  []*pkt.Buf
-	region *mem.Region
-	owner  *worker.Worker
-}
-
-func newRing(owner *worker.Worker) (*ring, error) {
-	r, err := mem.Map(ringLen * int(unsafe.Sizeof((*pkt.Buf)(nil))))
-	if err != nil {
-		return nil, err
-	}
-	return &ring{slots: unsafe.Slice((**pkt.Buf)(r.Base()), ringLen), region: r, owner: owner}, nil
-}
-
-// TxBurst puts frames in and wakes the owner.
-func (r *ring) TxBurst(bufs []*pkt.Buf) int {
-	tail := r.tail.Load()
-	n := min(len(bufs), ringLen-int(tail-r.head.Load()))
-	for k, b := range bufs[:n] {
-		r.slots[(tail+uint32(k))%ringLen] = b
-	}
-	r.tail.Store(tail + uint32(n))
-	if n > 0 {
-		r.owner.Wake()
-	}
-	return n
-}
-
-// pop takes frames out, oldest first.
-func (r *ring) pop(bufs []*pkt.Buf) int {
-	head := r.head.Load()
-	n := min(len(bufs), int(r.tail.Load()-head))
-	for k := range n {
-		bufs[k] = r.slots[(head+uint32(k))%ringLen]
-	}
-	r.head.Store(head + uint32(n))
-	return n
-}
-
-func (r *ring) close() { r.region.Close() }
+// newRing makes such a ring to worker to.
+type newRing func(to *worker.Worker, n int) (*worker.Ring, error)
 
 // wireTx gives every port its way out: a transmit queue of its own, or a ring to the
-// worker that owns the queue. Queue q belongs to worker q.
-func wireTx(i *Interface, stations []*station, ports []*port) error {
+// worker that owns the queue. Queue q belongs to worker q. On an error there is nothing
+// to undo.
+func wireTx(i *Interface, stations []*station, ports []*port, ring newRing) error {
 	if i.Dev == nil {
 		return nil
 	}
@@ -76,12 +30,62 @@ func wireTx(i *Interface, stations []*station, ports []*port) error {
 			p.copies, _ = p.out.(device.TxCopier)
 			continue
 		}
-		r, err := newRing(stations[owner].w)
+		r, err := ring(stations[owner].w, ringLen)
 		if err != nil {
+			for _, p := range ports {
+				p.closeRings()
+			}
 			return err
 		}
 		p.out, p.shared = r, true
 		ports[owner].from = append(ports[owner].from, r)
 	}
 	return nil
+}
+
+// collect sends what other workers have handed over, at most a burst of each. While the
+// device refuses frames the rest stays with them: what this worker sends itself needs the
+// queue as well. Then everybody has a turn of a burst, this worker too.
+func (p *port) collect() (sent int) {
+	for range len(p.from) + 1 {
+		if p.blocked {
+			break
+		}
+		if p.turn == len(p.from) {
+			p.turn = 0
+			if p.behind {
+				p.behind = false // up to the next call TxRoom has something to give
+				return sent
+			}
+			continue
+		}
+		r := p.from[p.turn]
+		p.turn++
+		if p.n = r.RxBurst(p.q[:pkt.MaxBurst]); p.n > 0 { // it was empty, or we were blocked
+			sent += p.flush()
+		}
+	}
+	p.behind = p.blocked && slices.ContainsFunc(p.from, func(r *worker.Ring) bool { return r.Len() > 0 })
+	return sent
+}
+
+// discardRings drops what other workers have handed over.
+func (p *port) discardRings(why int) {
+	p.behind = false
+	for _, r := range p.from {
+		for {
+			n := r.RxBurst(p.s.burst)
+			if n == 0 {
+				break
+			}
+			p.drop(why, p.s.burst[:n])
+		}
+	}
+}
+
+func (p *port) closeRings() {
+	for _, r := range p.from {
+		r.Close()
+	}
+	p.from = nil
 }

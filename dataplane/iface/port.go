@@ -64,7 +64,9 @@ type port struct {
 	out     device.TxQueue
 	copies  device.TxCopier // the same, where frames are copied
 	shared  bool            // out is a ring to the worker that owns the device's queue
-	from    []*ring         // frames of workers that share our queue
+	from    []*worker.Ring  // frames of workers that share our queue
+	turn    int             // who sends next: one of from, or ours
+	behind  bool            // the device is busy, and it is the turn of others
 	up      bool
 	blocked bool   // the device has refused what is in q
 	tried   uint64 // Step of the last flush
@@ -87,7 +89,7 @@ func (m *Manager) openPorts(i *Interface) error {
 		}
 		ports[k] = p
 	}
-	if err := wireTx(i, m.stations, ports); err != nil {
+	if err := wireTx(i, m.stations, ports, worker.NewRing); err != nil {
 		for _, p := range ports {
 			p.region.Close()
 		}
@@ -134,9 +136,7 @@ func (m *Manager) closePorts(i *Interface) error {
 			continue
 		}
 		p.region.Close()
-		for _, r := range p.from {
-			r.close()
-		}
+		p.closeRings()
 	}
 	return err
 }
@@ -168,18 +168,6 @@ func (p *port) discard(why int) {
 	p.drop(why, p.q[:p.n])
 	p.n = 0
 	p.setBlocked(false)
-}
-
-func (p *port) discardRings(why int) {
-	for _, r := range p.from {
-		for {
-			n := r.pop(p.s.burst)
-			if n == 0 {
-				break
-			}
-			p.drop(why, p.s.burst[:n])
-		}
-	}
 }
 
 // drop counts and frees frames that were to be sent.

@@ -72,7 +72,7 @@ func (m *Manager) TxRoom(w *worker.Worker, index uint32) int {
 	if p.blocked && p.tried != w.Steps() {
 		p.flush()
 	}
-	if p.blocked {
+	if p.blocked || p.behind {
 		return 0
 	}
 	if p.n == pkt.MaxBurst && p.out != nil {
@@ -84,23 +84,14 @@ func (m *Manager) TxRoom(w *worker.Worker, index uint32) int {
 	return max(0, pkt.MaxBurst-p.n)
 }
 
-// Step is the "<name>-tx" node: it collects what other workers have handed over and
-// sends.
+// Step is the "<name>-tx" node: it sends what waits here, then what other workers have
+// handed over.
 func (p *port) Step(w *worker.Worker, now int64) (sent int) {
-	for _, r := range p.from {
-		for p.n < len(p.q) {
-			n := r.pop(p.q[p.n:])
-			if n == 0 {
-				break
-			}
-			p.n += n
-			if p.n >= pkt.MaxBurst {
-				sent += p.flush()
-			}
-		}
-	}
 	if p.n > 0 {
-		sent += p.flush()
+		sent = p.flush()
+	}
+	if len(p.from) > 0 {
+		sent += p.collect()
 	}
 	return sent
 }

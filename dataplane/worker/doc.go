@@ -23,6 +23,8 @@
 // device can wake it, by itself (WatchFD) or when asked to (AddArmer), else in growing
 // naps (see idle.go). Other workers wake it with Wake, control code with a letter.
 //
+// Packets go from worker to worker through a Ring (ring.go), and by no other way.
+//
 // The commands about threads, nodes, packet buffers and the process are here as well
 // (cli_*.go), as is the hook by which nodes report traced packets (trace.go).
 package worker

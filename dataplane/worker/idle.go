@@ -253,7 +253,8 @@ func (s *Sleeps) add(ns int64, ready int, woken bool) {
 }
 
 func (d *idler) wake() {
-	if d.sleeping.Load() {
+	// One write wakes it, however many ask until it has come to.
+	if d.sleeping.Load() && d.sleeping.CompareAndSwap(true, false) {
 		d.requests.Add(1)
 		var one [8]byte
 		binary.NativeEndian.PutUint64(one[:], 1)

@@ -27,6 +27,8 @@ type Interface struct {
 	mbps   atomic.Uint32
 	addrs  atomic.Pointer[[]netip.Prefix]
 
+	everywhere atomic.Bool // see Everywhere
+
 	// Control state, guarded by the manager's mutex.
 	rx       []*worker.Worker // who polls each receive queue
 	mode     RxMode
@@ -65,6 +67,10 @@ func (i *Interface) Up() bool { return i.up.Load() }
 
 // LinkUp is the state of the wire as it was last looked at (see Manager.PollLinks).
 func (i *Interface) LinkUp() bool { return i.linkUp.Load() }
+
+// Everywhere tells whether every worker polls a receive queue. Then the device, or whoever
+// sends to it, deals the flows to the workers; else it is up to the stack.
+func (i *Interface) Everywhere() bool { return i.everywhere.Load() }
 
 // Addrs are the addresses with their prefix lengths: an immutable snapshot.
 func (i *Interface) Addrs() []netip.Prefix {

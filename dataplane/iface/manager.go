@@ -136,6 +136,7 @@ func (m *Manager) add(name, kind string, dev device.Device, instance int) (*Inte
 		i.rx = append(i.rx, m.stations[m.nextRx].w)
 		m.nextRx = (m.nextRx + 1) % len(m.stations)
 	}
+	i.deal(len(m.stations))
 	if err := m.openPorts(i); err != nil {
 		_ = m.closePorts(i)
 		return nil, fmt.Errorf("interface %s: %w", name, err)

@@ -83,6 +83,7 @@ func (m *Manager) Place(i *Interface, q, w int) error {
 // moved stops all polling of i, makes a change and starts again: a queue never has two
 // workers.
 func (m *Manager) moved(i *Interface, change func()) error {
+	defer func() { i.deal(len(m.stations)) }()
 	if err := m.onWorkers(func(s *station) {
 		if p := s.port(i.Index); p != nil && p.up {
 			s.stopPolling(p)
@@ -96,6 +97,18 @@ func (m *Manager) moved(i *Interface, change func()) error {
 			s.startPolling(p)
 		}
 	})
+}
+
+// deal notes whether every one of n workers polls a queue of i.
+func (i *Interface) deal(n int) {
+	var seen [worker.MaxWorkers]bool
+	for _, w := range i.rx {
+		if !seen[w.Index] {
+			seen[w.Index] = true
+			n--
+		}
+	}
+	i.everywhere.Store(n <= 0 || i.loopback())
 }
 
 // spin counts interfaces in polling mode on this worker and keeps it awake for them.

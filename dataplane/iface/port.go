@@ -157,7 +157,10 @@ func (s *station) setUp(i *Interface, up bool) {
 		s.stopPolling(p)
 		return
 	}
-	if !i.loopback() {
+	switch {
+	case p.shared: // before those who own the queue send, and not counted as sent
+		p.node = s.w.Add(worker.Output, i.Name+"-handoff", p)
+	case !i.loopback():
 		p.node = s.w.Add(worker.Flush, i.Name+"-tx", p)
 	}
 	s.startPolling(p)

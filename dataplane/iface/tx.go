@@ -85,7 +85,7 @@ func (m *Manager) TxRoom(w *worker.Worker, index uint32) int {
 }
 
 // Step is the "<name>-tx" node: it sends what waits here, then what other workers have
-// handed over.
+// handed over. On a worker without a queue it is "<name>-handoff".
 func (p *port) Step(w *worker.Worker, now int64) (sent int) {
 	if p.n > 0 {
 		sent = p.flush()

@@ -90,6 +90,13 @@ func (s *Stack) IsLocal(w *worker.Worker, a *hdr.Addr) bool {
 	return s.fib.Load().Owns(a, 0)
 }
 
+// Everywhere tells whether every worker receives from an interface; see
+// iface.Interface.Everywhere.
+func (s *Stack) Everywhere(index uint32) bool {
+	i := s.ifs.ByIndex(index)
+	return i == nil || i.Everywhere()
+}
+
 // Room is how many packets may be sent along p now without being refused: 0 while the
 // device pushes back, or while as many as may wait for the neighbour do. Ask before
 // building segments.

@@ -4,6 +4,7 @@
 // Step reads the clock once, then runs the worker's nodes phase by phase:
 //
 //	Input   poll the devices; packets run through ip and the transports at once
+//	Handoff packets that other workers have received for this one
 //	Timers  expire the timer wheel
 //	Events  session events to applications
 //	Output  the session scheduler builds segments

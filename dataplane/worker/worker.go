@@ -17,6 +17,7 @@ type Phase uint8
 
 const (
 	Input Phase = iota
+	Handoff
 	Timers
 	Events
 	Output

@@ -13,8 +13,11 @@
 // few entries per change: no operation waits for a rehash.
 //
 // The hash is symmetric (both directions of a flow have the same), so that it can
-// also name the worker that owns the flow, and keyed with a random seed, so that
+// also name a worker for the flow (Owner), and keyed with a random seed, so that
 // nobody outside can choose colliding tuples.
+//
+// Where is shared by all workers: it names those that may have a flow, for packets that
+// arrive elsewhere. Each worker keeps it up to date as flows enter and leave its Table.
 //
 // Listeners is shared by all workers: an immutable snapshot behind a pointer.
 //

@@ -95,6 +95,8 @@ type Table struct {
 	sweep uint32 // next position of old to look at
 	n     uint32
 	inOld uint32
+
+	shared *presence // nil when this worker is the only one
 }
 
 // NewTable makes an empty table. Its memory grows as it fills.
@@ -172,6 +174,9 @@ func (t *Table) Insert(hash, index uint32) error {
 	}
 	t.cur.insert(hash, index)
 	t.n++
+	if t.shared != nil {
+		t.shared.add(hash)
+	}
 	t.move()
 	return nil
 }
@@ -191,6 +196,9 @@ func (t *Table) Delete(hash, index uint32) bool {
 		return false
 	}
 	t.n--
+	if t.shared != nil {
+		t.shared.remove(hash)
+	}
 	t.move()
 	if t.n < t.cur.size()/16 && t.cur.size() > 1<<minShift {
 		_ = t.resize(max(minShift, bits.Len32(t.cur.mask)-2)) // without memory it stays large

@@ -10,8 +10,9 @@
 // what is to be done about it comes out. It reads no clock and calls nobody, so that
 // tests run it on virtual time. The shard (shard.go) is what a worker has of it:
 // connections, flow table, timers, and the machine, bound to the network layer below
-// and the session layer above. A shard belongs to its worker; nothing in it is shared
-// but the listeners, which are an immutable snapshot.
+// and the session layer above. A shard belongs to its worker. Shared are the listeners,
+// an immutable snapshot, and flow.Where, which names the workers that may have a flow;
+// packets that arrive elsewhere go to them through rings (handoff.go).
 //
 // Everything is done once per burst that can be. Packets of one flow that arrive
 // behind each other are one run: the connection is looked up once, the headers are
@@ -30,7 +31,8 @@
 //	dispatch, input      what a segment means: RFC 9293 section 3.10.7, step by step
 //	established          the fast path for segments in order
 //	listen, open, isn    LISTEN, SYN_SENT, SYN_RCVD; RFC 6528
-//	sources, handoff     source addresses by turns; flows that arrive at another worker
+//	sources              source addresses by turns
+//	handoff, handerror   segments and ICMP errors that arrive at another worker
 //	ack, rto             the ACK field; round-trip time and timeout, RFC 6298, RFC 7323
 //	sack, recovery       loss recovery: RFC 6675, RFC 6582, RFC 6937, RFC 3042, RFC 3522
 //	relost               retransmissions that were lost themselves

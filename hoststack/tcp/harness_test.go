@@ -87,19 +87,20 @@ func (l *wire) due(now int64, n int) (out []frame) {
 
 // host is one end.
 type host struct {
-	t      testing.TB
-	name   string
-	addr   netip.Addr
-	w      *worker.Worker
-	tcp    *TCP
-	pool   *pkt.MapPool
-	out    *wire
-	in     *wire
-	mtu    uint16
-	room   int
-	noPath bool
-	iface  uint32              // that packets arrive on
-	more   map[netip.Addr]bool // further addresses
+	t          testing.TB
+	name       string
+	addr       netip.Addr
+	w          *worker.Worker
+	tcp        *TCP
+	pool       *pkt.MapPool
+	out        *wire
+	in         *wire
+	mtu        uint16
+	room       int
+	everywhere bool
+	noPath     bool
+	iface      uint32              // that packets arrive on
+	more       map[netip.Addr]bool // further addresses
 
 	store    *fifo.Store
 	sessions []*sess
@@ -254,6 +255,7 @@ func (h *host) IsLocal(w *worker.Worker, a *hdr.Addr) bool {
 	return a.Netip() == h.addr || h.more[a.Netip()]
 }
 func (h *host) Room(w *worker.Worker, p *ip.Path) int { return h.room }
+func (h *host) Everywhere(uint32) bool                { return h.everywhere }
 func (h *host) Confirm(w *worker.Worker, p *ip.Path)  {}
 func (h *host) Output(w *worker.Worker, p *ip.Path, dst *hdr.Addr, bufs []*pkt.Buf) {
 	for _, b := range bufs {

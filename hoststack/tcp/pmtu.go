@@ -19,7 +19,11 @@ func (t *TCP) Error(w *worker.Worker, e *ip.Error) {
 	}
 	x := tuple{local: e.Local, remote: e.Remote,
 		lport: binary.BigEndian.Uint16(e.Quoted[0:]), rport: binary.BigEndian.Uint16(e.Quoted[2:])}
-	i := s.lookup(t.hasher.Hash(&x.local, &x.remote, x.lport, x.rport), &x)
+	hash := t.hasher.Hash(&x.local, &x.remote, x.lport, x.rport)
+	i := s.lookup(hash, &x)
+	if i == 0 && t.where != nil && s.errorElsewhere(e, hash) {
+		return
+	}
 	if i == 0 || i&waitBit != 0 {
 		s.count(inICMP)
 		return

@@ -22,6 +22,7 @@ type shard struct {
 	flows *flow.Table
 	ports *flow.Ports
 	waits waits
+	handoff
 	sources
 	turn   int // of the sources
 	timers worker.TimerOwner
@@ -112,6 +113,9 @@ func (s *shard) input(bufs []*pkt.Buf) {
 		n := s.flowRun(rest)
 		rest = rest[n:]
 	}
+	if s.gave {
+		bufs = s.keptOf(bufs)
+	}
 	s.w.Bufs.PutN(bufs)
 }
 
@@ -170,7 +174,7 @@ func (s *shard) flowRun(bufs []*pkt.Buf) (n int) {
 	hash := s.t.hasher.Hash(&t.local, &t.remote, t.lport, t.rport)
 	for run := bufs[:n]; len(run) > 0; {
 		switch i := s.lookup(hash, &t); {
-		case i == 0 && len(s.t.shards) > 1 && s.handOff(run, hash):
+		case i == 0 && s.t.where != nil && s.elsewhere(run, hash):
 			run = nil
 		case i == 0:
 			s.orphan(run[0], &t, hash)

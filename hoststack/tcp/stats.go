@@ -33,6 +33,8 @@ const (
 	inFin
 	inTimeWait
 	inICMP
+	inHanded
+	inHandoffFull
 	numIn
 )
 
@@ -66,6 +68,8 @@ var inReasons = [numIn]stats.Reason{
 	inFin:         {Text: "FINs received", Severity: stats.Info},
 	inTimeWait:    {Text: "Segments for connections in TIME_WAIT", Severity: stats.Info},
 	inICMP:        {Text: "ICMP errors about no segment in flight", Severity: stats.Warn},
+	inHanded:      {Text: "Packets handed to other workers", Severity: stats.Info},
+	inHandoffFull: {Text: "Packets dropped, other worker is too slow", Severity: stats.Error},
 }
 
 // Reasons of tcp4-output and tcp6-output.

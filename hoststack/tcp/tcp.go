@@ -21,6 +21,7 @@ type Network interface {
 	FindPath(w *worker.Worker, dst *hdr.Addr, iface uint32, p *ip.Path) error
 	Source(w *worker.Worker, p *ip.Path, dst *hdr.Addr) (hdr.Addr, error)
 	IsLocal(w *worker.Worker, a *hdr.Addr) bool
+	Everywhere(iface uint32) bool
 	Room(w *worker.Worker, p *ip.Path) int
 	Output(w *worker.Worker, p *ip.Path, dst *hdr.Addr, bufs []*pkt.Buf)
 	Confirm(w *worker.Worker, p *ip.Path)
@@ -32,6 +33,7 @@ type TCP struct {
 	upper  transport.Upper
 	groups groups
 	hasher flow.Hasher
+	where  *flow.Where // nil when there is one worker
 	secret secret
 	shards []*shard
 
@@ -84,14 +86,19 @@ func New(cfg Config, net Network, upper transport.Upper, hasher flow.Hasher, wor
 		}
 		t.shards = append(t.shards, s)
 	}
+	if err := t.joinShards(); err != nil {
+		return nil, fmt.Errorf("tcp: %w", err)
+	}
 	return t, nil
 }
 
-// Start adds the node that sends acknowledgments to each worker. It comes after the
-// session layer's scheduler, so that data carries the acknowledgment when there is
-// data.
+// Start adds the nodes. The one that sends acknowledgments comes after the session
+// layer's scheduler, so that data carries the acknowledgment when there is data.
 func (t *TCP) Start() {
 	for _, s := range t.shards {
+		if len(t.shards) > 1 {
+			s.w.Add(worker.Handoff, "tcp-handoff", &s.handoff)
+		}
 		s.w.Add(worker.Output, "tcp-output", worker.NodeFunc(func(_ *worker.Worker, now int64) int { return s.flush(now) }))
 	}
 }

@@ -169,7 +169,7 @@ func (in *instance) makeWorkers() error {
 		if len(in.cores) == 1 {
 			name = "vpp_main"
 		}
-		w, err := worker.New(worker.Config{Index: i, CPU: cpu, Name: name, Pool: in.pool, Seed: randomSeed(),
+		w, err := worker.New(worker.Config{Index: i, CPU: cpu, Name: name, Pool: in.pool, Share: len(in.cores), Seed: randomSeed(),
 			Sleep: int64(in.conf.Unix.PollSleep), Start: dpdk.ThreadStart, Stop: dpdk.ThreadStop})
 		if err != nil {
 			return err

@@ -3,8 +3,9 @@ package pkt
 import "vpphost/dataplane/mem"
 
 const (
-	cacheSize  = 1024 // buffers a worker keeps at most
-	cacheBatch = 256  // how many move between cache and pool at a time
+	cacheSize = 1024 // buffers a worker keeps at most
+	// A quarter of them moves between cache and pool at a time.
+	cacheBatches = 4
 )
 
 // olIndirect covers RTE_MBUF_F_INDIRECT and RTE_MBUF_F_EXTERNAL: buffers whose
@@ -16,7 +17,7 @@ const olIndirect = 3 << 61
 type Cache struct {
 	pool Pool
 	n    int
-	s    []*Buf
+	s    []*Buf // as long as the cache may be full
 	// Exhausted counts buffers that were asked for in vain.
 	Exhausted uint64
 }
@@ -30,6 +31,15 @@ func NewCache(p Pool) (*Cache, error) {
 	return &Cache{pool: p, s: s}, nil
 }
 
+// Share makes the cache one of n that together keep no more than half of the pool. A
+// worker that only frees what others receive would else keep it all.
+func (c *Cache) Share(n int) {
+	total, _ := c.pool.Usage()
+	c.s = c.s[:min(cacheSize, max(total/2/n, 2*cacheBatches))]
+}
+
+func (c *Cache) batch() int { return len(c.s) / cacheBatches }
+
 // Pool is what the cache draws from.
 func (c *Cache) Pool() Pool { return c.pool }
 
@@ -40,7 +50,7 @@ func (c *Cache) Len() int { return c.n }
 // owns it.
 func (c *Cache) Get() *Buf {
 	if c.n == 0 {
-		c.n = c.pool.Alloc(c.s[:cacheBatch])
+		c.n = c.pool.Alloc(c.s[:c.batch()])
 		if c.n == 0 {
 			c.Exhausted++
 			return nil
@@ -70,9 +80,9 @@ func (c *Cache) Put(b *Buf) {
 		c.pool.FreeChain(b)
 		return
 	}
-	if c.n == cacheSize {
-		c.n -= cacheBatch
-		c.pool.Free(c.s[c.n:cacheSize])
+	if c.n == len(c.s) {
+		c.n -= c.batch()
+		c.pool.Free(c.s[c.n:])
 	}
 	c.s[c.n] = b
 	c.n++

@@ -65,6 +65,7 @@ type Config struct {
 	CPU   int      // core to pin to, -1 for none
 	Name  string   // thread name: vpp_main, vpp_wk_0
 	Pool  pkt.Pool // where its buffers come from
+	Share int      // how many workers use Pool; 0: this one only
 	Idle  IdleMode // what to do when there is nothing to do
 	Sleep int64    // ns to sleep after every Step (poll-sleep-usec), 0 for none
 	Seed  uint64   // of its random numbers
@@ -116,6 +117,9 @@ func New(cfg Config) (*Worker, error) {
 	bufs, err := pkt.NewCache(cfg.Pool)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Share > 1 {
+		bufs.Share(cfg.Share)
 	}
 	burst, err := mem.Slice[*pkt.Buf](pkt.MaxBurst)
 	if err != nil {

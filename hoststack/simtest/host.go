@@ -67,7 +67,7 @@ func (w *World) NewHost(name string, o Options) (*Host, error) {
 		return nil, err
 	}
 	for i := range max(o.Workers, 1) {
-		k, err := worker.New(worker.Config{Index: i, Pool: h.Pool, CPU: -1, Clock: w.Now,
+		k, err := worker.New(worker.Config{Index: i, Pool: h.Pool, Share: o.Workers, CPU: -1, Clock: w.Now,
 			Seed: w.seed<<16 + uint64(len(w.Hosts)<<8+i)})
 		if err != nil {
 			return nil, err

@@ -32,7 +32,9 @@ func sweep(t *testing.T, few uint64, f func(seed uint64)) {
 }
 
 // randomPair is a pair on a wire that does everything wrong, in proportions of its own.
-func randomPair(t *testing.T, seed uint64, o Options) *pair {
+func randomPair(t *testing.T, seed uint64, o Options) *pair { return randomPairOf(t, seed, o, o) }
+
+func randomPairOf(t *testing.T, seed uint64, client, server Options) *pair {
 	r := rng(seed)
 	l := sim.Link{
 		Delay: int64(r.IntN(20)) * ms, Jitter: int64(r.IntN(1000)) * 1000,
@@ -41,8 +43,9 @@ func randomPair(t *testing.T, seed uint64, o Options) *pair {
 		Reorder: r.Float64() * 0.15, ReorderBy: int64(r.IntN(20)) * ms / 2,
 		Duplicate: r.Float64() * 0.1, Corrupt: r.Float64() * 0.02,
 	}
-	o.RxFIFO, o.TxFIFO = uint32(1<<(12+r.IntN(10))), uint32(1<<(12+r.IntN(10)))
-	return newPair(t, setup{seed: seed, links: both(l), v6: seed&1 != 0, client: o, server: o,
+	client.RxFIFO, client.TxFIFO = uint32(1<<(12+r.IntN(10))), uint32(1<<(12+r.IntN(10)))
+	server.RxFIFO, server.TxFIFO = client.RxFIFO, client.TxFIFO
+	return newPair(t, setup{seed: seed, links: both(l), v6: seed&1 != 0, client: client, server: server,
 		wire: WireOptions{Ring: r.IntN(2) * 64}})
 }
 

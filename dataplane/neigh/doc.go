@@ -11,8 +11,10 @@
 // changes), arp.go, nd.go, tables.go (all workers together), cli.go.
 //
 // Each worker has a Table of its own, in memory off the Go heap, which nobody else
-// touches. ARP and ND messages reach whichever worker polls the queue, so what one
-// worker learns it posts to the others; each runs the states of its own entries.
+// touches, but for the list of what it has asked for (asking.go). ARP and ND messages
+// reach whichever worker polls the queue, so what one worker learns it posts to the
+// others: always to one that has asked, within a limit to the rest. Each runs the states
+// of its own entries.
 //
 // The states are those of RFC 4861 section 7.3.2, for both families: incomplete (3
 // requests, one a second), reachable (15 to 45 s), stale (used as it is until the next

@@ -15,6 +15,8 @@ type news struct {
 	override  bool // replaces a different address
 	create    bool // worth an entry although we did not ask
 	announced bool // sent to everybody, unasked
+
+	flushes uint32 // of the table it is from: what was heard before a flush is void after it
 }
 
 const (
@@ -22,17 +24,29 @@ const (
 	postsBurst     = 200
 )
 
-// learn applies news here and, when they are worth it, on the other workers.
+// learn applies news here, has those workers know that have asked for them, and the
+// others when they are worth it.
 func (t *Table) learn(n news) {
-	if t.apply(n) || n.solicited || n.announced {
-		t.tell(n)
+	n.flushes = t.flushes
+	worth := t.apply(n) || n.solicited || n.announced
+	if len(t.peers) > 0 {
+		t.tell(n, worth)
 	}
 }
 
 // tell posts news to the other workers. A flood of messages must not turn into a flood
-// of posts, which allocate: beyond the limit the others ask for themselves.
-func (t *Table) tell(n news) {
-	if len(t.peers) == 0 {
+// of posts, which allocate: beyond the limit only those are told who have asked, once for
+// each time. The others ask for themselves.
+func (t *Table) tell(n news, worth bool) {
+	q := question(n.iface, &n.addr)
+	told := 0
+	for _, p := range t.peers {
+		if n.hasMAC && p.asking.answer(q) {
+			p.post(n)
+			told++
+		}
+	}
+	if !worth || told == len(t.peers) {
 		return
 	}
 	if !t.tokens.Take(t.w.Now(), postsPerSecond, postsBurst) {
@@ -40,8 +54,17 @@ func (t *Table) tell(n news) {
 		return
 	}
 	for _, p := range t.peers {
-		p.w.Post(func(*worker.Worker) { p.apply(n) })
+		p.post(n)
 	}
+}
+
+// post has news applied on the table's worker. Any worker.
+func (t *Table) post(n news) {
+	t.w.Post(func(*worker.Worker) {
+		if int(n.iface) >= len(t.voided) || n.flushes >= t.voided[n.iface] {
+			t.apply(n)
+		}
+	})
 }
 
 // apply changes the table as RFC 4861 section 7.2.3 and 7.2.5 and RFC 826 say, and

@@ -129,6 +129,9 @@ func (t *Table) known(i uint32, e *Entry) {
 // ask sends one request and waits for its answer.
 func (t *Table) ask(i uint32, e *Entry) {
 	e.probes++
+	if len(t.peers) > 0 {
+		t.asking.ask(question(e.Iface, &e.Addr))
+	}
 	t.request(e)
 	t.arm(i, e, retryTime)
 }

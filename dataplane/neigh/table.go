@@ -61,6 +61,9 @@ type Table struct {
 	held    int    // packets waiting, in all
 	tokens  Limit  // of messages to other workers
 	peers   []*Table
+	asking  asking   // see asking.go; used when there are peers
+	flushes uint32   // how often an interface was flushed whole
+	voided  []uint32 // flushes when that of each index was, last
 	c       counters
 }
 
@@ -226,6 +229,13 @@ func (t *Table) each(f func(i uint32, e *Entry)) {
 
 // Flush forgets the neighbours of an interface, static ones too when all is set.
 func (t *Table) Flush(iface uint32, all bool) {
+	if all {
+		for len(t.voided) <= int(iface) {
+			t.voided = append(t.voided, 0)
+		}
+		t.flushes++
+		t.voided[iface] = t.flushes
+	}
 	t.each(func(i uint32, e *Entry) {
 		if e.Iface == iface && (all || e.State != Static) {
 			t.free(i)

@@ -176,3 +176,61 @@ func TestNothingIsAllocated(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// A flood of news about others, which uses up what may be told, does not keep an answer
+// from the worker that has asked.
+func TestAnswersInAFlood(t *testing.T) {
+	for _, v := range []string{"10.0.0.9", "2001:db8::9"} {
+		rigs, _ := newRigs(t, 3)
+		flood := func() {
+			for k := range 5000 {
+				a := ad("10.0.0.77")
+				rigs[0].tab.learn(news{iface: 1, addr: a, mac: hdr.MAC{2, 0, 0, 0, byte(k >> 8), byte(k)}, hasMAC: true,
+					override: true, solicited: true, create: true})
+			}
+		}
+		flood()
+		rigs[2].send(v, 2)
+		flood()
+		a := ad(v)
+		answer := news{iface: 1, addr: a, mac: peerMAC, hasMAC: true, override: true, solicited: true}
+		for range 1000 {
+			rigs[0].tab.learn(answer)
+		}
+		for _, r := range rigs {
+			r.at(1000)
+		}
+		if i := rigs[2].tab.Find(1, &a); i == 0 || rigs[2].tab.At(i).State != Reachable {
+			t.Errorf("%s: the worker that asked does not know the answer", v)
+		}
+		if n := rigs[0].tab.c.neigh[postsLimited]; n < 10000 {
+			t.Errorf("%s: %d were held back: an answer is told once", v, n)
+		}
+	}
+}
+
+// News that were under way when their interface went make no entry for the next one with
+// its index; those of other interfaces do.
+func TestNewsOfADeletedInterface(t *testing.T) {
+	rigs, all := newRigs(t, 2)
+	for iface := range uint32(2) {
+		rigs[0].tab.learn(news{iface: 1 + iface, addr: ad("10.0.0.9"), mac: peerMAC, hasMAC: true, create: true, announced: true})
+	}
+	// Workers that do not run take no letters before the flush.
+	if err := all.Flush(1, true); err != nil {
+		t.Fatal(err)
+	}
+	rigs[1].at(1000)
+	a := ad("10.0.0.9")
+	if rigs[1].tab.Find(1, &a) != 0 {
+		t.Error("there is an entry for the next interface")
+	}
+	if rigs[1].tab.Find(2, &a) == 0 {
+		t.Error("news about another interface are lost")
+	}
+	rigs[0].tab.learn(news{iface: 1, addr: a, mac: peerMAC, hasMAC: true, create: true, announced: true})
+	rigs[1].at(1000)
+	if rigs[1].tab.Find(1, &a) == 0 {
+		t.Error("news about the next interface are lost")
+	}
+}

@@ -126,7 +126,9 @@ func (s *Tables) Announce(iface uint32, addrs []hdr.Addr) {
 	t := s.list[0]
 	t.w.Post(func(*worker.Worker) {
 		for i := range addrs {
-			t.Announce(iface, &addrs[i])
+			if t.host.Owns(iface, addrs[i]) { // it may be another interface by now
+				t.Announce(iface, &addrs[i])
+			}
 		}
 	})
 }

@@ -164,12 +164,16 @@ func freeHugeMB() int {
 
 // makeWorkers makes one worker for each core asked for.
 func (in *instance) makeWorkers() error {
+	sharing := map[int]int{}
+	for _, cpu := range in.cores {
+		sharing[cpu]++
+	}
 	for i, cpu := range in.cores {
 		name := fmt.Sprintf("vpp_wk_%d", i)
 		if len(in.cores) == 1 {
 			name = "vpp_main"
 		}
-		w, err := worker.New(worker.Config{Index: i, CPU: cpu, Name: name, Pool: in.pool, Share: len(in.cores), Seed: randomSeed(),
+		w, err := worker.New(worker.Config{Index: i, CPU: cpu, Yield: sharing[cpu] > 1, Name: name, Pool: in.pool, Share: len(in.cores), Seed: randomSeed(),
 			Sleep: int64(in.conf.Unix.PollSleep), Start: dpdk.ThreadStart, Stop: dpdk.ThreadStop})
 		if err != nil {
 			return err

@@ -23,7 +23,7 @@ const maxWorkers = 255
 func (c *CPU) section() Section {
 	keys := []Key{
 		{"main-core", "<n>", "core of everything but the workers (any)", num(&c.MainCore, 0, maxCore)},
-		{"workers", "<n>", "workers, on the cores after main-core (1, on any core)", num(&c.Workers, 0, maxWorkers)},
+		{"workers", "<n>", "workers, on the cores after main-core by turns (1, on any core)", num(&c.Workers, 0, maxWorkers)},
 		{"corelist-workers", "<list>", "one worker on each of these cores, 2-3,18", cores(&c.WorkerCores)},
 		{"coremask-workers", "<hex>", "the same as a mask", coreMask(&c.WorkerCores)},
 		{"skip-cores", "<n>", "leave the first cores out (0)", num(&c.SkipCores, 0, maxCore)},
@@ -47,8 +47,9 @@ func (c *CPU) check() error {
 }
 
 // Place chooses cores from those that the process may use (ascending). main is the
-// main core, workers the core of each worker; -1 is a thread that is not pinned. It
-// is an error when a core is named that may not be used, or when there are too few.
+// main core, workers the core of each worker; -1 is a thread that is not pinned. When
+// there are more workers than cores they share them by turns. It is an error when a core
+// is named that may not be used, or when none is left.
 func (c *CPU) Place(allowed []int) (main int, workers []int, err error) {
 	pick := func(n int) (int, error) {
 		if c.Relative {
@@ -82,11 +83,12 @@ func (c *CPU) Place(allowed []int) (main int, workers []int, err error) {
 	case c.Workers == 0 && (c.MainCore < 0 || len(free) == 0):
 		workers = []int{-1}
 	default:
-		n := max(c.Workers, 1)
-		if n > len(free) {
-			return 0, nil, fmt.Errorf("cpu: %d workers need as many cores, %d are left", n, len(free))
+		if len(free) == 0 {
+			return 0, nil, fmt.Errorf("cpu: no core is left for %d workers", c.Workers)
 		}
-		workers = slices.Clone(free[:n])
+		for k := range max(c.Workers, 1) {
+			workers = append(workers, free[k%len(free)])
+		}
 	}
 	return main, workers, nil
 }

@@ -35,6 +35,10 @@ func (w *Worker) loop(ready chan<- error) {
 	for !w.stopping.Load() {
 		work := w.Step(now)
 		rested := w.idle.rest(w, work)
+		if w.cfg.Yield && !rested {
+			// The kernel would switch every few milliseconds only, and a ring be full by then.
+			_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+		}
 		next := w.clock()
 		if !rested {
 			w.Stalls.add(next - now)

@@ -63,6 +63,7 @@ type node struct {
 type Config struct {
 	Index int      // its number, from 0
 	CPU   int      // core to pin to, -1 for none
+	Yield bool     // other workers are on the same core: let them run after each Step
 	Name  string   // thread name: vpp_main, vpp_wk_0
 	Pool  pkt.Pool // where its buffers come from
 	Share int      // how many workers use Pool; 0: this one only

@@ -29,6 +29,9 @@ type poll struct {
 
 // Step takes at most one burst from each queue.
 func (n *inputNode) Step(w *worker.Worker, now int64) (work int) {
+	if w.Held() {
+		return 0
+	}
 	for k := range n.polls {
 		x := &n.polls[k]
 		if x.rx == nil {

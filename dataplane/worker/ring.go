@@ -18,7 +18,8 @@ type Ring struct {
 	_      [60]byte
 	tail   atomic.Uint32 // next to fill; written by the producer
 	seen   uint32        // head as the producer saw it last: its line is not read for each burst
-	_      [56]byte
+	moved  int64         // when it was seen to move, or not to have to; see crowded
+	_      [48]byte
 	slots  []*pkt.Buf // a power of two
 	mask   uint32
 	to     *Worker
@@ -68,6 +69,43 @@ func (r *Ring) RxBurst(bufs []*pkt.Buf) int {
 	}
 	r.head.Store(head + uint32(n))
 	return n
+}
+
+const (
+	// crowdedBelow is how little room makes a ring crowded: less than what a Step may
+	// receive from several queues.
+	crowdedBelow = 4 * pkt.MaxBurst
+	// patience is how long, in ns, a producer waits for a consumer that takes nothing out:
+	// longer than one that shares its core with others waits for its turn.
+	patience = int64(100e6)
+)
+
+// crowded tells the producer to wait: the ring is nearly full, and the consumer, though
+// behind, does take packets out.
+func (r *Ring) crowded(now int64) bool {
+	if len(r.slots)-int(r.tail.Load()-r.seen) >= crowdedBelow {
+		r.moved = now
+		return false
+	}
+	if head := r.head.Load(); head != r.seen {
+		r.seen, r.moved = head, now
+	}
+	return len(r.slots)-int(r.tail.Load()-r.seen) < crowdedBelow && now-r.moved < patience
+}
+
+// HandsOver tells that this worker receives packets for others, which it gives them
+// through r. On a worker that does not run yet.
+func (w *Worker) HandsOver(r *Ring) { w.outgoing = append(w.outgoing, r) }
+
+// Held tells that packets had better stay in the device: a worker that they may be for has
+// fallen behind. What it cannot take would be lost, and a device pushes back.
+func (w *Worker) Held() bool {
+	for _, r := range w.outgoing {
+		if r.crowded(w.now) {
+			return true
+		}
+	}
+	return false
 }
 
 // Len is how many packets are in it, for the consumer.

@@ -141,3 +141,43 @@ func BenchmarkRing(b *testing.B) {
 		}
 	})
 }
+
+// A worker that receives for another one waits while that one is behind, but not for ever
+// for one that stands still.
+func TestHeldByASlowWorker(t *testing.T) {
+	w, bufs := ringPair(t, 4096)
+	r, err := NewRing(w, 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	from, err := New(Config{Index: 1, Pool: w.Bufs.Pool(), CPU: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Stop()
+	from.HandsOver(r)
+	now := int64(1e9)
+	held := func() bool { now += 1e6; from.Step(now); return from.Held() }
+	if r.TxBurst(bufs[:2000]); held() {
+		t.Error("held although there is room")
+	}
+	r.TxBurst(bufs[:1500])
+	for range 100 {
+		if !held() {
+			t.Fatal("not held although the other one is behind")
+		}
+		r.RxBurst(make([]*pkt.Buf, 1)) // slow, but alive
+		r.TxBurst(bufs[:1])
+	}
+	for range 110 {
+		held()
+	}
+	if held() {
+		t.Error("held by a worker that stands still")
+	}
+	r.RxBurst(make([]*pkt.Buf, 3000))
+	if held() {
+		t.Error("held although there is room again")
+	}
+}

@@ -101,6 +101,7 @@ type Worker struct {
 	notify   notifyRing
 	idle     idler
 	burst    []*pkt.Buf
+	outgoing []*Ring // see HandsOver
 	tracer   Tracer
 	Stalls   Stalls
 	running  atomic.Bool

@@ -64,6 +64,7 @@ func (t *TCP) joinShards() (err error) {
 				return err
 			}
 			s.to[k], other.from = r, append(other.from, r)
+			s.w.HandsOver(r)
 		}
 	}
 	return nil

@@ -300,6 +300,17 @@ func TestRefusedOnDeadLinkIsDropped(t *testing.T) {
 	if a.m.TxRoom(a.workers[0], ia.Index) == 0 {
 		t.Fatal("a dead link blocks the scheduler")
 	}
+	// It comes back, which nobody has noticed yet; the device is busy.
+	wire.SetUp(true)
+	wire.Refuse(0, false)
+	a.send(0, ia, 0, 1, 60)
+	a.step()
+	wire.Refuse(0, true)
+	a.send(0, ia, 0, 10, 60)
+	a.step()
+	if n := a.drops("link is down"); n != 10 {
+		t.Fatalf("dropped %d on a link that has come back", n-10)
+	}
 }
 
 func TestDownIsNotPolled(t *testing.T) {

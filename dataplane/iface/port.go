@@ -70,6 +70,7 @@ type port struct {
 	up      bool
 	blocked bool   // the device has refused what is in q
 	tried   uint64 // Step of the last flush
+	took    int64  // when the device last took frames, ns
 	node    *worker.Added
 	fds     []int         // descriptors of the device that wake this worker
 	bells   []device.Bell // queues to be armed before it sleeps
@@ -112,7 +113,7 @@ func newPort(i *Interface) (*port, error) {
 		return nil, err
 	}
 	all := unsafe.Slice((**pkt.Buf)(r.Base()), 2*queueLen)
-	return &port{i: i, region: r, q: all[:queueLen], spare: all[queueLen:]}, nil
+	return &port{i: i, region: r, q: all[:queueLen], spare: all[queueLen:], took: -2 * linkNews}, nil
 }
 
 // closePorts takes i away from every worker. Nothing of it is in use afterwards.

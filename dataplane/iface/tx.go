@@ -14,6 +14,10 @@ const (
 	dropLink
 )
 
+// linkNews is how old, in ns, the stack's idea of a wire may be: a device that has taken
+// frames since has a link, whatever LinkUp says.
+const linkNews = int64(250e6)
+
 func newDrops(set *stats.Set, workers int) *stats.Group {
 	if set == nil {
 		set = &stats.Set{}
@@ -109,6 +113,7 @@ func (p *port) flush() (sent int) {
 		if n == 0 {
 			break
 		}
+		p.took = p.s.w.Now()
 		sent += n
 	}
 	if sent == p.n {
@@ -116,7 +121,7 @@ func (p *port) flush() (sent int) {
 	} else if sent > 0 {
 		p.n = copy(p.q, p.q[sent:p.n])
 	}
-	if p.n > 0 && !p.i.LinkUp() {
+	if p.n > 0 && !p.i.LinkUp() && p.s.w.Now()-p.took > linkNews {
 		// Nobody is at the other end; what waits for one would be stale.
 		p.discard(dropLink)
 	}

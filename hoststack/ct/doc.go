@@ -18,8 +18,8 @@
 // accept on all workers, so there is never a reason to have the ends on two: nothing is
 // shared between workers, no event crosses, and the reader finds in its cache what the
 // writer has just written. The price is that one stream uses one core; on the machine
-// where that was decided a stream that fills and checks every byte moved 119 Gb/s so, and
-// one that touches none 40 Gb/s from core to core, over memif.
+// where that was decided a stream that fills and checks every byte moved 119 to 171 Gb/s
+// so, and one that touches none 40 Gb/s from core to core, over memif.
 //
 // An end is a side of its pair, and both come and go together: a pair is over when
 // either end resets it, when one closes with bytes unread (as in TCP: data was lost), or

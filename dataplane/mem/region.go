@@ -57,8 +57,8 @@ func (r *Region) Size() int { return len(r.b) }
 // Release gives the pages of [off, off+n) back to the kernel; they read as
 // zero when touched again. Only whole pages inside the range are given back.
 func (r *Region) Release(off, n int) {
-	lo, hi := (off+4095)&^4095, (off+n)&^4095
-	if lo < hi && hi <= len(r.b) {
+	lo, hi := (off+4095)&^4095, min((off+n)&^4095, len(r.b))
+	if lo < hi {
 		_ = unix.Madvise(r.b[lo:hi], unix.MADV_DONTNEED)
 	}
 }

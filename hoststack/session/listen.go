@@ -62,7 +62,7 @@ func (l *Layer) setListener(id uint32, ln *listener) {
 // releaseListener frees the session that stood for a listener, unless its application
 // took it along.
 func (w *Worker) releaseListener(h Handle) {
-	if w.pool.Valid(h.Index) && w.gens[h.Index] == h.Gen {
+	if w.pool.Valid(h.Index) && w.pool.Gen(h.Index) == h.Gen {
 		if s := w.pool.At(h.Index); s.flags&fDead == 0 && s.state == Listening {
 			w.release(s)
 		}

@@ -142,7 +142,6 @@ func (w *Worker) release(s *Session) {
 		if s.why == causeOther {
 			delete(w.others, s.index)
 		}
-		w.gens[s.index]++
 		s.flags |= fDead
 		s.state = Closed
 		w.live--
@@ -154,12 +153,12 @@ func (w *Worker) release(s *Session) {
 
 // Handle names s.
 func (w *Worker) Handle(s *Session) Handle {
-	return Handle{Worker: uint8(w.Index), Gen: w.gens[s.index], Index: s.index}
+	return Handle{Worker: uint8(w.Index), Gen: w.pool.Gen(s.index), Index: s.index}
 }
 
 // Get finds a session by its handle, nil when it is gone.
 func (w *Worker) Get(h Handle) *Session {
-	if int(h.Worker) != w.Index || !w.pool.Valid(h.Index) || w.gens[h.Index] != h.Gen {
+	if int(h.Worker) != w.Index || !w.pool.Valid(h.Index) || w.pool.Gen(h.Index) != h.Gen {
 		return nil
 	}
 	s := w.pool.At(h.Index)

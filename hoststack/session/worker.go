@@ -18,7 +18,6 @@ type Worker struct {
 	l *Layer
 
 	pool  *mem.Pool[Session]
-	gens  []uint16 // generation of each slot
 	fifos *fifo.Store
 	live  int // sessions, listeners among them
 
@@ -56,9 +55,6 @@ func newWorker(l *Layer, w *worker.Worker) (*Worker, error) {
 		return nil, err
 	}
 	if sw.pool, err = mem.NewPool[Session](n); err != nil {
-		return nil, fmt.Errorf("session: pool: %w", err)
-	}
-	if sw.gens, err = mem.Slice[uint16](n + 1); err != nil {
 		return nil, fmt.Errorf("session: pool: %w", err)
 	}
 	for _, q := range []*queue{&sw.pending, &sw.ready, &sw.cooling} {

@@ -18,7 +18,6 @@ type shard struct {
 	t     *TCP
 	w     *worker.Worker
 	conns *mem.Pool[Conn]
-	gens  []uint16 // generation of each slot of conns
 	flows *flow.Table
 	ports *flow.Ports
 	waits waits
@@ -51,9 +50,6 @@ func newShard(t *TCP, w *worker.Worker, seed uint64) (s *shard, err error) {
 		return nil, err
 	}
 	if s.colds, err = mem.NewPool[cold](n); err != nil {
-		return nil, err
-	}
-	if s.gens, err = mem.Slice[uint16](n + 1); err != nil {
 		return nil, err
 	}
 	if s.pending, err = mem.Slice[uint32](n + morePending); err != nil {
@@ -387,7 +383,6 @@ func (s *shard) free(i uint32, c *Conn) {
 		s.colds.Free(c.cold)
 	}
 	c.state, c.flags, c.cold = Closed, c.flags&fQueued, 0
-	s.gens[i]++
 	s.conns.Free(i)
 }
 
@@ -399,7 +394,7 @@ func (s *shard) alloc(t *tuple, hash uint32) (uint32, *Conn) {
 		return 0, nil
 	}
 	c.local, c.remote, c.lport, c.rport = t.local, t.remote, t.lport, t.rport
-	c.gen = s.gens[i]
+	c.gen = s.conns.Gen(i)
 	c.ccID = s.cfg.Algorithm
 	c.pseudo = uint32(hdr.Pseudo(&c.local, &c.remote, hdr.ProtoTCP))
 	c.rto = initRTO

@@ -17,6 +17,8 @@ const (
 	slotsPer    = 1 << slotBits
 	wheelLevels = 5
 	maxTimers   = 1 << 22
+	// advanceStep is how many timers one Advance handles: less than a millisecond.
+	advanceStep = 1024
 )
 
 // Timer names an armed timer of one wheel; 0 is none. Keep it beside the thing
@@ -34,13 +36,16 @@ type timerEntry struct {
 
 // Wheel is a hierarchical timer wheel (Varghese and Lauck 1987, scheme 7). Arm
 // and Disarm cost the same however many timers are armed, and Advance looks only
-// at slots that hold something.
+// at slots that hold something, and at a bounded number of timers each time.
 type Wheel struct {
 	pool  *mem.Pool[timerEntry]
 	heads [wheelLevels][slotsPer]uint32
 	busy  [wheelLevels]uint64 // bit per slot that is not empty
 	tick  int64               // ticks advanced so far
 	n     int
+
+	present bool // what is due in the present tick is being handled
+	level   int  // of it, dealt out next; wheelLevels when all are
 }
 
 func (h *Wheel) init() error {
@@ -99,15 +104,7 @@ func (h *Wheel) link(i uint32, e *timerEntry) {
 	// higher digit than the last level's differs, the last level goes round once more
 	// before it gets there.
 	level := min((bits.Len64(uint64(at^h.tick))-1)/slotBits, wheelLevels-1)
-	slot := uint32(at>>(level*slotBits)) & (slotsPer - 1)
-	head := &h.heads[level][slot]
-	e.slot = uint32(level)<<slotBits | slot
-	e.prev, e.next = 0, *head
-	if *head != 0 {
-		h.pool.At(*head).prev = i
-	}
-	*head = i
-	h.busy[level] |= 1 << slot
+	h.push(i, e, level, uint32(at>>(level*slotBits))&(slotsPer-1))
 }
 
 func (h *Wheel) unlink(i uint32, e *timerEntry) {
@@ -125,85 +122,94 @@ func (h *Wheel) unlink(i uint32, e *timerEntry) {
 	}
 }
 
-// Advance fires every timer whose deadline is not after now (ns), earlier ticks
-// first. A fired timer is disarmed before fire is called; the owner must set its
-// Timer to 0. fire may arm and disarm timers. It returns how many fired.
-func (h *Wheel) Advance(now int64, fire func(user uint64)) (fired int) {
+// Advance fires timers whose deadline is not after now (ns), earlier ticks first. A fired
+// timer is disarmed before fire is called; the owner must set its Timer to 0. fire may arm
+// and disarm timers. One call handles some of them only, lest a million connections that
+// began in one second hold up the worker when their timers come due together: the next call
+// goes on where this one has stopped. It returns how many timers it has handled.
+func (h *Wheel) Advance(now int64, fire func(user uint64)) (work int) {
 	target := now >> tickShift
-	for h.tick < target {
+	budget := advanceStep
+	for {
+		if h.present {
+			if h.deal(&budget); budget > 0 {
+				h.fireSlot(&budget, fire)
+			}
+			if budget <= 0 {
+				break
+			}
+			h.present = false
+		}
+		if h.tick >= target {
+			break
+		}
 		// Skip to the next tick at which something can happen: a busy slot of
 		// level 0, or the end of its round, when level 1 is dealt out.
 		pos := uint(h.tick) & (slotsPer - 1)
-		ahead := h.busy[0] &^ (1<<pos<<1 - 1)
-		var next int64
-		if ahead != 0 {
+		next := h.tick&^(slotsPer-1) + slotsPer
+		if ahead := h.busy[0] &^ (1<<pos<<1 - 1); ahead != 0 {
 			next = h.tick&^(slotsPer-1) + int64(bits.TrailingZeros64(ahead))
-		} else {
-			next = h.tick&^(slotsPer-1) + slotsPer
 		}
 		if h.n == 0 || next > target {
 			h.tick = target
-			if h.n == 0 {
-				return fired
-			}
 			break
 		}
-		h.tick = next
-		if next&(slotsPer-1) == 0 {
-			h.deal()
+		h.tick, h.present, h.level = next, true, 1
+		if next&(slotsPer-1) != 0 {
+			h.level = wheelLevels
 		}
-		fired += h.fireSlot(uint32(next)&(slotsPer-1), fire)
 	}
-	return fired
+	return advanceStep - budget
 }
 
 // deal moves the timers of the slots that the wheel has just reached one or more
-// levels down.
-func (h *Wheel) deal() {
-	for level := 1; level < wheelLevels; level++ {
-		slot := uint32(h.tick>>(level*slotBits)) & (slotsPer - 1)
-		i := h.heads[level][slot]
-		h.heads[level][slot] = 0
-		h.busy[level] &^= 1 << slot
-		for i != 0 {
+// levels down. None of them gets into a slot that is being dealt out.
+func (h *Wheel) deal(budget *int) {
+	for ; h.level < wheelLevels; h.level++ {
+		slot := uint32(h.tick>>(h.level*slotBits)) & (slotsPer - 1)
+		for i := h.heads[h.level][slot]; i != 0; i = h.heads[h.level][slot] {
+			if *budget <= 0 {
+				return
+			}
+			*budget--
 			e := h.pool.At(i)
-			next := e.next
+			h.unlink(i, e)
 			if at := (e.deadline + 1<<tickShift - 1) >> tickShift; at <= h.tick {
 				// Due in this very tick: fireSlot comes next.
-				h.push0(i, e, uint32(h.tick)&(slotsPer-1))
+				h.push(i, e, 0, uint32(h.tick)&(slotsPer-1))
 			} else {
 				h.link(i, e)
 			}
-			i = next
 		}
 		if slot != 0 {
+			h.level = wheelLevels
 			return
 		}
 	}
 }
 
-func (h *Wheel) push0(i uint32, e *timerEntry, slot uint32) {
-	head := &h.heads[0][slot]
-	e.slot, e.prev, e.next = slot, 0, *head
+// push puts e at the front of a slot.
+func (h *Wheel) push(i uint32, e *timerEntry, level int, slot uint32) {
+	head := &h.heads[level][slot]
+	e.slot = uint32(level)<<slotBits | slot
+	e.prev, e.next = 0, *head
 	if *head != 0 {
 		h.pool.At(*head).prev = i
 	}
 	*head = i
-	h.busy[0] |= 1 << slot
+	h.busy[level] |= 1 << slot
 }
 
-func (h *Wheel) fireSlot(slot uint32, fire func(uint64)) (fired int) {
-	for {
-		i := h.heads[0][slot]
-		if i == 0 {
-			return fired
-		}
+// fireSlot fires the timers of the present tick.
+func (h *Wheel) fireSlot(budget *int, fire func(uint64)) {
+	head := &h.heads[0][uint32(h.tick)&(slotsPer-1)]
+	for i := *head; i != 0 && *budget > 0; i = *head {
+		*budget--
 		e := h.pool.At(i)
 		user := e.user
 		h.unlink(i, e)
 		h.pool.Free(i)
 		h.n--
-		fired++
 		fire(user)
 	}
 }
@@ -211,8 +217,11 @@ func (h *Wheel) fireSlot(slot uint32, fire func(uint64)) (fired int) {
 // Next is a time (ns) before which no timer fires; math.MaxInt64 when none is
 // armed. It may be earlier than the first deadline, never later.
 func (h *Wheel) Next() int64 {
-	if h.n == 0 {
+	switch {
+	case h.n == 0:
 		return math.MaxInt64
+	case h.present:
+		return h.tick << tickShift
 	}
 	for level := 0; level < wheelLevels; level++ {
 		shift := level * slotBits

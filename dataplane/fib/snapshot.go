@@ -63,18 +63,25 @@ func (a *Address) contains(b *hdr.Addr) bool {
 // Link is what the IP layer knows of one interface.
 type Link struct {
 	Up        bool
-	IP6       bool      // IPv6 is enabled
-	LinkLocal hdr.Addr  // set when IP6 is
-	Addrs     []Address // without LinkLocal, unless it was configured
+	IP6       bool       // IPv6 is enabled
+	LinkLocal hdr.Addr   // set when IP6 is
+	Addrs     []Address  // without LinkLocal, unless it was configured
+	Spans     []hdr.Span // further addresses of ours
 }
 
-// Owns tells whether a is an address of the interface, its link-local one included.
+// Owns tells whether a is an address of ours on the link, the interface's link-local one
+// included.
 func (l *Link) Owns(a *hdr.Addr) bool {
 	if l.IP6 && *a == l.LinkLocal {
 		return true
 	}
 	for i := range l.Addrs {
 		if l.Addrs[i].Addr == *a {
+			return true
+		}
+	}
+	for i := range l.Spans {
+		if l.Spans[i].Contains(a) {
 			return true
 		}
 	}
@@ -112,6 +119,11 @@ func (l *Link) Member(group *hdr.Addr) bool {
 	}
 	for i := range l.Addrs {
 		if a := &l.Addrs[i].Addr; !a.Is4() && *group == a.SolicitedNode() {
+			return true
+		}
+	}
+	for i := range l.Spans {
+		if l.Spans[i].Solicits(group) {
 			return true
 		}
 	}

@@ -48,6 +48,9 @@ type LinkState struct {
 	IP6    bool // IPv6 is wanted although there may be no IPv6 address
 	MAC    hdr.MAC
 	Addrs  []netip.Prefix
+	// Spans are addresses of ours besides those of the interface. They name no network,
+	// and are no source unless somebody asks for one.
+	Spans []hdr.Span
 }
 
 // New makes a table that holds only the defaults: nothing is reachable.
@@ -137,7 +140,7 @@ func (t *Table) SetLink(iface uint32, st LinkState) {
 	}
 	s.links[iface] = makeLink(st)
 	if st.Up {
-		for _, e := range connected(iface, st.Addrs) {
+		for _, e := range connected(iface, st) {
 			t.say(s, e)
 		}
 	}
@@ -159,7 +162,7 @@ func (t *Table) dropHops(s *Snapshot, e *Entry, iface uint32) {
 }
 
 func makeLink(st LinkState) Link {
-	l := Link{Up: st.Up, IP6: st.IP6}
+	l := Link{Up: st.Up, IP6: st.IP6, Spans: st.Spans}
 	for _, p := range st.Addrs {
 		a := hdr.AddrOf(p.Addr())
 		l.Addrs = append(l.Addrs, Address{Addr: a, Bits: uint8(p.Bits())})
@@ -176,8 +179,8 @@ func makeLink(st LinkState) Link {
 	return l
 }
 
-// connected are the entries that follow from the addresses of an interface.
-func connected(iface uint32, addrs []netip.Prefix) (out []*Entry) {
+// connected are the entries that follow from our addresses on a link.
+func connected(iface uint32, st LinkState) (out []*Entry) {
 	add := func(a netip.Addr, bits int, kind Kind, src netip.Addr) {
 		p := netip.PrefixFrom(a, bits).Masked()
 		for _, e := range out { // two addresses in one network
@@ -190,7 +193,7 @@ func connected(iface uint32, addrs []netip.Prefix) (out []*Entry) {
 		}
 		out = append(out, &Entry{Prefix: p, Kind: kind, Origin: FromInterface, Iface: iface, Source: hdr.AddrOf(src)})
 	}
-	for _, p := range addrs {
+	for _, p := range st.Addrs {
 		a := p.Addr()
 		if a.Is6() && a.IsLinkLocalUnicast() {
 			continue // belongs to the link, not to the table
@@ -204,6 +207,11 @@ func connected(iface uint32, addrs []netip.Prefix) (out []*Entry) {
 			add(last.Netip(), 32, Broadcast, a)
 		}
 		add(a, a.BitLen(), Receive, a)
+	}
+	for i := range st.Spans {
+		for _, p := range st.Spans[i].Prefixes() {
+			add(p.Addr(), p.Bits(), Receive, p.Addr())
+		}
 	}
 	return out
 }

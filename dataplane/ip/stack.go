@@ -30,8 +30,9 @@ type Stack struct {
 	n        int
 	pings    [maxPings]atomic.Pointer[pinger]
 
-	mu   sync.Mutex      // guards what follows: control code only
-	want map[uint32]bool // interfaces on which IPv6 was enabled by hand
+	mu    sync.Mutex            // guards what follows: control code only
+	want  map[uint32]bool       // interfaces on which IPv6 was enabled by hand
+	spans map[uint32][]hdr.Span // see AddSpan
 }
 
 // protocol is one registered Handler.
@@ -43,7 +44,7 @@ type protocol struct {
 // New makes the network layer of an instance, makes it the receiver of what the
 // interfaces get, and follows their changes. Before workers run.
 func New(workers []*worker.Worker, ifs *iface.Manager, set *stats.Set) (*Stack, error) {
-	s := &Stack{ifs: ifs, fib: fib.New(), workers: workers, want: map[uint32]bool{}}
+	s := &Stack{ifs: ifs, fib: fib.New(), workers: workers, want: map[uint32]bool{}, spans: map[uint32][]hdr.Span{}}
 	g, ng := newGroups(set, len(workers)), neigh.NewGroups(set, len(workers))
 	var tables []*neigh.Table
 	for _, w := range workers {
@@ -128,10 +129,11 @@ func (s *Stack) setLink(i *iface.Interface, exists bool) {
 	defer s.mu.Unlock()
 	st := fib.LinkState{Exists: exists}
 	if exists {
-		st.IP6 = s.want[i.Index]
+		st.IP6, st.Spans = s.want[i.Index], slices.Clone(s.spans[i.Index])
 		st.Up, st.MAC, st.Addrs = i.Up(), i.MAC(), i.Addrs()
 	} else {
 		delete(s.want, i.Index)
+		delete(s.spans, i.Index)
 	}
 	s.fib.SetLink(i.Index, st)
 }

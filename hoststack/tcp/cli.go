@@ -36,7 +36,7 @@ func Commands(t *TCP) []*cli.Command {
 	}, {
 		Path:  "tcp src-address",
 		Usage: "<ip-addr> [- <ip-addr>] | clear",
-		Help:  "Add addresses of interfaces to the pool that active opens take their source from",
+		Help:  "Add addresses in an interface's network, which become ours, to the sources of active opens",
 		Run:   c.sources,
 	}}
 }

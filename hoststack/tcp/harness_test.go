@@ -251,9 +251,15 @@ func (h *host) FindPath(w *worker.Worker, dst *hdr.Addr, iface uint32, p *ip.Pat
 func (h *host) Source(w *worker.Worker, p *ip.Path, dst *hdr.Addr) (hdr.Addr, error) {
 	return hdr.AddrOf(h.addr), nil
 }
-func (h *host) IsLocal(w *worker.Worker, a *hdr.Addr) bool {
-	return a.Netip() == h.addr || h.more[a.Netip()]
+func (h *host) AddSpan(s hdr.Span) error {
+	for i := range s.Len() {
+		if a := s.At(i).Netip(); a != h.addr && !h.more[a] {
+			return ip.ErrNoSource
+		}
+	}
+	return nil
 }
+func (h *host) RemoveSpan(hdr.Span)                   {}
 func (h *host) Room(w *worker.Worker, p *ip.Path) int { return h.room }
 func (h *host) Everywhere(uint32) bool                { return h.everywhere }
 func (h *host) Confirm(w *worker.Worker, p *ip.Path)  {}

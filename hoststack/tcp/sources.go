@@ -9,8 +9,8 @@ import (
 	"vpphost/hoststack/transport"
 )
 
-// An active open has some 64000 ports towards one peer. Whoever needs more gives the
-// instance several addresses and names them as sources: active opens that choose no
+// An active open has some 64000 ports towards one peer. Whoever needs more gives ranges
+// of addresses, in the network of an interface, as sources: active opens that choose no
 // address themselves take them by turns.
 
 // maxSources bounds the addresses that one command may add, as in VPP.
@@ -22,56 +22,46 @@ type sources struct {
 	addrs [2][]hdr.Addr // IPv4, IPv6
 }
 
-// AddSources adds the addresses from first to last to the pool. All must be addresses
-// of an interface. Control path.
+// AddSources adds the addresses from first to last to the pool, and makes them ours.
+// Control path.
 func (t *TCP) AddSources(first, last netip.Addr) error {
-	if first.Is4() != last.Is4() || last.Less(first) {
-		return fmt.Errorf("%v - %v: not a range of addresses", first, last)
-	}
-	var list []hdr.Addr
-	for a := first; ; a = a.Next() {
-		if len(list) == maxSources {
-			return fmt.Errorf("%v - %v: more than %d addresses", first, last, maxSources)
-		}
-		list = append(list, hdr.AddrOf(a))
-		if a == last {
-			break
-		}
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var missing netip.Addr
-	err := t.shards[0].w.Do(func(w *worker.Worker) {
-		for i := range list {
-			if !t.net.IsLocal(w, &list[i]) {
-				missing = list[i].Netip()
-				return
-			}
-		}
-	})
+	span, err := hdr.MakeSpan(first, last, maxSources)
 	if err != nil {
 		return err
 	}
-	if missing.IsValid() {
-		return fmt.Errorf("%v is not the address of an interface: %w", missing, transport.ErrNoSource)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.net.AddSpan(span); err != nil {
+		return fmt.Errorf("%v - %v: not in the network of an interface: %w", first, last, transport.ErrNoSource)
 	}
-	v := b2i(!first.Is4())
-	for _, s := range t.shards {
-		if err := s.w.Do(func(*worker.Worker) {
-			next := s.sources
-			next.addrs[v] = append(append([]hdr.Addr(nil), next.addrs[v]...), list...)
-			s.sources = next
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
+	t.spans = append(t.spans, span)
+	return t.setSources()
 }
 
-// ClearSources empties the pool. Control path.
+// ClearSources empties the pool. Its addresses are no longer ours, and what is connected
+// from them hears no more. Control path.
 func (t *TCP) ClearSources() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, x := range t.spans {
+		t.net.RemoveSpan(x)
+	}
+	t.spans = nil
+	return t.setSources()
+}
+
+// setSources gives all shards the addresses of t.spans. Under t.mu.
+func (t *TCP) setSources() error {
+	var next sources
+	for i := range t.spans {
+		x := &t.spans[i]
+		list := &next.addrs[b2i(!x.First.Is4())]
+		for k := range x.Len() {
+			*list = append(*list, x.At(k))
+		}
+	}
 	for _, s := range t.shards {
-		if err := s.w.Do(func(*worker.Worker) { s.sources = sources{} }); err != nil {
+		if err := s.w.Do(func(*worker.Worker) { s.sources = next }); err != nil {
 			return err
 		}
 	}

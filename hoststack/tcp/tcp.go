@@ -20,8 +20,11 @@ import (
 type Network interface {
 	FindPath(w *worker.Worker, dst *hdr.Addr, iface uint32, p *ip.Path) error
 	Source(w *worker.Worker, p *ip.Path, dst *hdr.Addr) (hdr.Addr, error)
-	IsLocal(w *worker.Worker, a *hdr.Addr) bool
 	Everywhere(iface uint32) bool
+	// AddSpan makes addresses ours, on the link in whose network they are; RemoveSpan
+	// undoes it. Control path.
+	AddSpan(hdr.Span) error
+	RemoveSpan(hdr.Span)
 	Room(w *worker.Worker, p *ip.Path) int
 	Output(w *worker.Worker, p *ip.Path, dst *hdr.Addr, bufs []*pkt.Buf)
 	Confirm(w *worker.Worker, p *ip.Path)
@@ -41,6 +44,7 @@ type TCP struct {
 	mu        sync.Mutex     // guards what follows, which control code changes
 	slots     [maxListeners]listener
 	cfg       Config
+	spans     []hdr.Span // of source addresses
 }
 
 // maxListeners bounds the listening endpoints.

@@ -21,10 +21,9 @@
 //
 // Listeners is shared by all workers: an immutable snapshot behind a pointer.
 //
-// Ports picks source ports for active opens. It belongs to one worker and keeps no
-// port-by-port state: a port is free when the full tuple is not in the worker's
-// Table, and a tuple that hashes to another worker is not ours to take. Two
-// connections may therefore share a local port towards different peers, and
-// closing a connection frees its port by itself. See RFC 6056 for the choice of
-// ports.
+// Ports picks source ports for active opens. It belongs to one worker. Each pair of a
+// local address and a peer has all ports to itself: which of them are taken is kept in
+// bitmaps of 512 ports, made when the first of these is taken. A tuple that is in the
+// worker's Table for another reason, or hashes to another worker, is not ours to take.
+// See RFC 6056 for the choice of ports.
 package flow

@@ -310,10 +310,10 @@ func TestListeners(t *testing.T) {
 // for: no port twice, all of the range used, refusal when full, the freed one next.
 func TestPorts(t *testing.T) {
 	h := NewHasher(3)
-	p := NewPorts(40000, 40999, 99)
+	p := newPorts(t, 40000, 40999, 99)
 	used := map[[2]uint32]bool{}
 	alloc := func(key uint32) (uint16, error) {
-		port, err := p.Alloc(key, func(port uint16) bool { return !used[[2]uint32{key, uint32(port)}] })
+		port, err := p.Alloc(key, func(port uint16) PortState { return known(!used[[2]uint32{key, uint32(port)}]) })
 		if err == nil {
 			if port < 40000 || port > 40999 || used[[2]uint32{key, uint32(port)}] {
 				t.Fatalf("port %d", port)
@@ -346,14 +346,14 @@ func TestPorts(t *testing.T) {
 	// Refused without searching.
 	tries := 0
 	var err error
-	_, err = p.Alloc(a, func(uint16) bool { tries++; return false })
+	_, err = p.Alloc(a, func(uint16) PortState { tries++; return PortTaken })
 	if tries != 0 || !errors.Is(err, transport.ErrNoPort) {
 		t.Fatalf("%d tries, %v", tries, err)
 	}
 	delete(used, [2]uint32{a, uint32(first)})
 	p.Free(a, first)
 	tries = 0
-	port, err := p.Alloc(a, func(port uint16) bool { tries++; return port == first })
+	port, err := p.Alloc(a, func(port uint16) PortState { tries++; return known(port == first) })
 	if port != first || err != nil || tries != 1 {
 		t.Fatalf("port %d after %d tries, %v; want %d at once", port, tries, err, first)
 	}
@@ -361,33 +361,133 @@ func TestPorts(t *testing.T) {
 	if p.InUse != 1001 {
 		t.Fatalf("%d in use", p.InUse)
 	}
-	// Want of ports ends by itself, too.
-	if _, err := alloc(a); !errors.Is(err, transport.ErrNoPort) {
+	for k := range used {
+		p.Free(k[0], uint16(k[1]))
+		p.Free(k[0], uint16(k[1])) // twice, or of what was never allocated: no harm
+	}
+	if p.InUse != 0 || p.sets.Used() != 0 || p.index.Len() != 0 {
+		t.Fatalf("%d in use, %d sets", p.InUse, p.sets.Used())
+	}
+	// Ports that others hold may come free without a word.
+	if _, err := p.Alloc(a, func(uint16) PortState { return PortTaken }); !errors.Is(err, transport.ErrNoPort) {
 		t.Fatalf("a port too many: %v", err)
 	}
-	for range 2*refuseAfterFull + 2 {
-		if _, err = p.Alloc(a, func(port uint16) bool { return port == 40500 }); err == nil {
+	for range refuseAfterFull + 1 {
+		if _, err = p.Alloc(a, func(port uint16) PortState { return known(port == 40500) }); err == nil {
 			return
 		}
 	}
 	t.Fatal("refused for ever")
 }
 
+// TestFullPorts: the last free port of 64512 is found without asking about the others,
+// wherever it is, and so are those of one worker among many.
+func TestFullPorts(t *testing.T) {
+	p := newPorts(t, DefaultMinPort, DefaultMaxPort, 7)
+	asked, mine := 0, func(uint16) bool { return true }
+	alloc := func() (uint16, error) {
+		return p.Alloc(1, func(port uint16) PortState {
+			if asked++; !mine(port) {
+				return PortForeign
+			}
+			return PortFree
+		})
+	}
+	for {
+		if _, err := alloc(); err != nil {
+			break
+		}
+	}
+	if p.InUse != DefaultMaxPort-DefaultMinPort+1 || asked != p.InUse || p.MaxTries != 1 {
+		t.Fatalf("%d ports after asking about %d, at most %d for one", p.InUse, asked, p.MaxTries)
+	}
+	r := rand.New(rand.NewPCG(6, 6))
+	for range 1000 {
+		free := uint16(DefaultMinPort + r.IntN(p.InUse))
+		p.Free(1, free)
+		if got, err := alloc(); got != free || err != nil {
+			t.Fatalf("port %d, %v; want %d", got, err, free)
+		}
+	}
+	if p.MaxTries != 1 {
+		t.Fatalf("%d tries", p.MaxTries)
+	}
+	p.Take(1, 5000)
+	p.Free(1, 5000)
+	p.Take(1, 5000)
+	if _, err := alloc(); err == nil {
+		t.Fatal("a port that was taken by name")
+	}
+
+	p, mine = newPorts(t, DefaultMinPort, DefaultMaxPort, 7), func(port uint16) bool { return port%8 == 3 }
+	asked = 0
+	n := 0
+	for ; ; n++ {
+		if _, err := alloc(); err != nil {
+			break
+		}
+	}
+	if n != 64512/8 || asked > 64512 {
+		t.Fatalf("%d ports after asking about %d", n, asked)
+	}
+	p.Free(1, 4003)
+	if got, err := alloc(); got != 4003 || err != nil || asked > 64513 {
+		t.Fatalf("port %d, %v, asked about %d", got, err, asked)
+	}
+}
+
+// TestManyPeers: few ports towards each of many peers cost little, though the buckets
+// are too few, and no port is given twice.
+func TestManyPeers(t *testing.T) {
+	const peers, each = 10240, 20
+	p := newPorts(t, DefaultMinPort, DefaultMaxPort, 8)
+	seen := map[[2]uint32]bool{}
+	for range each {
+		for key := uint32(1); key <= peers; key++ {
+			port, err := p.Alloc(key*2654435761, func(uint16) PortState { return PortFree })
+			if k := [2]uint32{key, uint32(port)}; err != nil || seen[k] {
+				t.Fatal(port, err)
+			} else {
+				seen[k] = true
+			}
+		}
+	}
+	if n := p.sets.Used(); n > peers*3/2 {
+		t.Errorf("%d sets", n)
+	}
+}
+
+func newPorts(t testing.TB, min, max uint16, seed uint64) *Ports {
+	t.Helper()
+	p, err := NewPorts(min, max, seed, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func known(free bool) PortState {
+	if free {
+		return PortFree
+	}
+	return PortTaken
+}
+
 func TestPortsStartAtRandom(t *testing.T) {
 	seen := map[uint16]bool{}
 	for seed := range uint64(50) {
-		p := NewPorts(DefaultMinPort, DefaultMaxPort, seed)
-		port, _ := p.Alloc(1, func(uint16) bool { return true })
+		p := newPorts(t, DefaultMinPort, DefaultMaxPort, seed)
+		port, _ := p.Alloc(1, func(uint16) PortState { return PortFree })
 		seen[port] = true
 	}
 	if len(seen) < 45 {
 		t.Fatalf("50 seeds begin at %d ports only", len(seen))
 	}
-	p := NewPorts(65535, 65535, 1) // the range may end at the highest port
-	if port, err := p.Alloc(1, func(uint16) bool { return true }); port != 65535 || err != nil {
+	p := newPorts(t, 65535, 65535, 1) // the range may end at the highest port
+	if port, err := p.Alloc(1, func(uint16) PortState { return PortFree }); port != 65535 || err != nil {
 		t.Fatal(port, err)
 	}
-	if _, err := p.Alloc(1, func(uint16) bool { return false }); err == nil {
+	if _, err := p.Alloc(1, func(uint16) PortState { return PortTaken }); err == nil {
 		t.Fatal("a port out of nowhere")
 	}
 }
@@ -440,10 +540,10 @@ func BenchmarkInsertDelete(b *testing.B) {
 }
 
 func BenchmarkPort(b *testing.B) {
-	p := NewPorts(DefaultMinPort, DefaultMaxPort, 1)
+	p := newPorts(b, DefaultMinPort, DefaultMaxPort, 1)
 	b.ReportAllocs()
 	for b.Loop() {
-		port, _ := p.Alloc(1, func(port uint16) bool { return port&1 == 0 })
+		port, _ := p.Alloc(1, func(port uint16) PortState { return known(port&1 == 0) })
 		p.Free(1, port)
 	}
 }

@@ -143,7 +143,7 @@ const (
 	fBacklog                       // counts against a listener's backlog
 	fClosed                        // Close, not only HalfClose, was called
 	fGone                          // the session layer is still to be told that it ended
-	fPort                          // lport came from the port allocator
+	fPort                          // the port allocator holds lport
 	fRstOwed                       // with fGone: the device had no room for its reset
 )
 

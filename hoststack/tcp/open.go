@@ -46,11 +46,12 @@ func (s *shard) active(ep transport.Endpoint, now int64) (i uint32, n *Conn, aft
 	if err := s.t.net.FindPath(s.w, &c.remote, ep.Iface, &c.path); err != nil {
 		return 0, nil, 0, transport.ErrNoRoute
 	}
-	hash, pooled := uint32(0), false
+	hash, pooled, pool := uint32(0), false, false
 	if ep.Local.Addr().IsValid() && !ep.Local.Addr().IsUnspecified() {
 		x.local = hdr.AddrOf(ep.Local.Addr())
 	} else if ep.Local.Port() == 0 {
 		hash, pooled = s.pooled(&x)
+		pool = !x.local.IsZero()
 	}
 	if x.local.IsZero() {
 		a, err := s.t.net.Source(s.w, &c.path, &c.remote)
@@ -66,7 +67,7 @@ func (s *shard) active(ep transport.Endpoint, now int64) (i uint32, n *Conn, aft
 		hash, err = s.port(&x, ep.Local.Port())
 	}
 	if errors.Is(err, transport.ErrNoPort) {
-		if hash, after = s.recycle(&x, now); after != 0 {
+		if hash, after = s.recycle(&x, pool, now); after != 0 {
 			err = nil
 		}
 	}
@@ -75,34 +76,37 @@ func (s *shard) active(ep transport.Endpoint, now int64) (i uint32, n *Conn, aft
 	}
 	i, n = s.alloc(&x, hash)
 	if n == nil {
-		if ep.Local.Port() == 0 {
-			s.ports.Free(s.t.hasher.Hash(&x.local, &x.remote, 0, x.rport), x.lport)
-		}
+		s.ports.Free(s.t.hasher.Hash(&x.local, &x.remote, 0, x.rport), x.lport)
 		return 0, nil, 0, transport.ErrNoMemory
 	}
 	n.path = c.path
-	if ep.Local.Port() == 0 {
-		n.set(fPort)
-	}
+	n.set(fPort)
 	return i, n, after, nil
 }
 
 // port chooses the local port, unless want says which, such that the flow belongs to
 // this worker, and returns the flow's hash.
 func (s *shard) port(x *tuple, want uint16) (hash uint32, err error) {
-	free := func(p uint16) bool {
+	state := func(p uint16) flow.PortState {
 		x.lport = p
 		hash = s.t.hasher.Hash(&x.local, &x.remote, p, x.rport)
-		return flow.Owner(hash, len(s.t.shards)) == s.w.Index && s.lookup(hash, x) == 0 &&
-			!(x.local == x.remote && p == x.rport)
+		switch {
+		case flow.Owner(hash, len(s.t.shards)) != s.w.Index:
+			return flow.PortForeign
+		case s.lookup(hash, x) != 0 || x.local == x.remote && p == x.rport:
+			return flow.PortTaken
+		}
+		return flow.PortFree
 	}
+	key := s.t.hasher.Hash(&x.local, &x.remote, 0, x.rport)
 	if want != 0 {
-		if !free(want) {
+		if state(want) != flow.PortFree {
 			return 0, transport.ErrInUse
 		}
+		s.ports.Take(key, want)
 		return hash, nil
 	}
-	x.lport, err = s.ports.Alloc(s.t.hasher.Hash(&x.local, &x.remote, 0, x.rport), free)
+	x.lport, err = s.ports.Alloc(key, state)
 	return hash, err
 }
 

@@ -70,7 +70,10 @@ func newShard(t *TCP, w *worker.Worker, seed uint64) (s *shard, err error) {
 	if err = s.waits.init(n); err != nil {
 		return nil, err
 	}
-	s.ports = flow.NewPorts(t.cfg.MinPort, t.cfg.MaxPort, seed)
+	// Connections and waiters hold ports, and an open that fails for want of memory does.
+	if s.ports, err = flow.NewPorts(t.cfg.MinPort, t.cfg.MaxPort, seed, 2*n+1); err != nil {
+		return nil, err
+	}
 	s.limit.rand = seed | 1
 	for v := range s.rows {
 		s.rows[v] = [2][]uint64{t.groups.in[v].Row(w.Index), t.groups.out[v].Row(w.Index)}

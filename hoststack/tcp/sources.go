@@ -3,6 +3,7 @@ package tcp
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"vpphost/dataplane/hdr"
 	"vpphost/dataplane/worker"
@@ -19,7 +20,18 @@ const maxSources = 10240
 // sources is a pool of source addresses. A shard has its own copy, which never
 // changes: a new one takes its place.
 type sources struct {
+	spans []hdr.Span
 	addrs [2][]hdr.Addr // IPv4, IPv6
+}
+
+// has tells whether a is one of them.
+func (s *sources) has(a *hdr.Addr) bool {
+	for i := range s.spans {
+		if s.spans[i].Contains(a) {
+			return true
+		}
+	}
+	return false
 }
 
 // AddSources adds the addresses from first to last to the pool, and makes them ours.
@@ -52,7 +64,7 @@ func (t *TCP) ClearSources() error {
 
 // setSources gives all shards the addresses of t.spans. Under t.mu.
 func (t *TCP) setSources() error {
-	var next sources
+	next := sources{spans: slices.Clone(t.spans)}
 	for i := range t.spans {
 		x := &t.spans[i]
 		list := &next.addrs[b2i(!x.First.Is4())]

@@ -94,10 +94,6 @@ func (s *shard) toTimeWait(i uint32, c *Conn, now int64) {
 	}
 	hash := s.t.hasher.Hash(&c.local, &c.remote, c.lport, c.rport)
 	s.flows.Replace(hash, i, j|waitBit)
-	if c.has(fPort) {
-		// The port stays taken by the waiter; the allocator looks into the table.
-		s.ports.Free(s.t.hasher.Hash(&c.local, &c.remote, 0, c.rport), c.lport)
-	}
 	s.startWait(j, x, now)
 	s.end(i, c, causeNone)
 }
@@ -132,11 +128,12 @@ const recycleAge = int64(time.Second)
 const recycleTries = 64
 
 // recycle ends the oldest connection in TIME_WAIT between the ends of x, whose local
-// port it sets, so that an active open need not fail for want of ports. As RFC 6191
+// port it sets, so that an active open need not fail for want of ports. With pool set any
+// source address of the pool is as good as x's. As RFC 6191
 // section 2 has it for the passive side, timestamps keep the two connections apart:
 // those of one 4-tuple never run backwards here (see isn.go). It returns the flow's hash
 // and the number that the new connection must begin after; 0 when there is none.
-func (s *shard) recycle(x *tuple, now int64) (hash, after uint32) {
+func (s *shard) recycle(x *tuple, pool bool, now int64) (hash, after uint32) {
 	j := s.waits.first
 	for range recycleTries {
 		if j == 0 {
@@ -146,11 +143,11 @@ func (s *shard) recycle(x *tuple, now int64) (hash, after uint32) {
 		if w.until.ns(now)-now > int64(s.cfg.TimeWait)-recycleAge {
 			return 0, 0 // this one and all behind it are too young
 		}
-		if w.remote == x.remote && w.rport == x.rport && w.local == x.local && w.tsRecent != 0 {
-			x.lport = w.lport
+		if w.remote == x.remote && w.rport == x.rport && w.tsRecent != 0 && (w.local == x.local || pool && s.sources.has(&w.local)) {
+			x.local, x.lport = w.local, w.lport
 			after = max(w.sndNxt.Add(1).Val(), 1)
 			s.endWait(j, w)
-			s.ports.InUse++
+			s.ports.Take(s.t.hasher.Hash(&x.local, &x.remote, 0, x.rport), x.lport)
 			return s.t.hasher.Hash(&x.local, &x.remote, x.lport, x.rport), after
 		}
 		j = w.next
@@ -158,7 +155,9 @@ func (s *shard) recycle(x *tuple, now int64) (hash, after uint32) {
 	return 0, 0
 }
 
+// endWait forgets a waiter, and frees the port that it held until now.
 func (s *shard) endWait(j uint32, x *waiter) {
+	s.ports.Free(s.t.hasher.Hash(&x.local, &x.remote, 0, x.rport), x.lport)
 	s.flows.Delete(s.t.hasher.Hash(&x.local, &x.remote, x.lport, x.rport), j|waitBit)
 	s.waits.remove(x)
 	s.waits.pool.Free(j)

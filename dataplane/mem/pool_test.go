@@ -134,3 +134,31 @@ func BenchmarkPool(b *testing.B) {
 		p.Free(i)
 	}
 }
+
+func TestRing(t *testing.T) {
+	q, err := NewRing(200_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	in, out := uint32(1), uint32(1)
+	for _, n := range []int{1, 5, 200_000, 3, 100_000} {
+		for range n {
+			q.Push(in)
+			in++
+		}
+		if n == 3 {
+			continue // goes round the end
+		}
+		for q.Len() > 0 {
+			if got := q.Pop(); got != out {
+				t.Fatalf("%d, not %d", got, out)
+			}
+			out++
+		}
+		u := UsageOf(q.region, 4, 0, 0, q.region.Size())
+		if r := u.Resident(); r > 4*ringKeep+4096 {
+			t.Fatalf("an empty queue holds %d bytes", r)
+		}
+	}
+}

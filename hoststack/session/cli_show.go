@@ -344,7 +344,7 @@ func (l *Layer) showEvents() (cli.Result, error) {
 	out := eventQueues{}
 	for i, w := range l.workers {
 		err := w.Do(func(*worker.Worker) {
-			out = append(out, threadEvents{i, w.pending.len(), w.ready.len(), int(w.paced.n), w.cooling.len()})
+			out = append(out, threadEvents{i, w.pending.Len(), w.ready.Len(), int(w.paced.n), w.cooling.Len()})
 		})
 		if err != nil {
 			return nil, err

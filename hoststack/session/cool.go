@@ -22,7 +22,7 @@ func (w *Worker) warm(s *Session) {
 	s.flags |= fWarm
 	if s.flags&fCooling == 0 {
 		s.flags |= fCooling
-		w.cooling.push(s.index)
+		w.cooling.Push(s.index)
 	}
 }
 
@@ -32,7 +32,7 @@ func (w *Worker) cool(now int64) int {
 		if now-w.sweepAt < sweepEvery {
 			return 0
 		}
-		w.sweepAt, w.sweepLeft = now, w.cooling.len()
+		w.sweepAt, w.sweepLeft = now, w.cooling.Len()
 		if now-w.trimAt >= trimEvery {
 			w.trimAt = now
 			w.trim()
@@ -40,7 +40,7 @@ func (w *Worker) cool(now int64) int {
 	}
 	for n := min(w.sweepLeft, sweepStep); n > 0; n-- {
 		w.sweepLeft--
-		s := w.pool.At(w.cooling.pop())
+		s := w.pool.At(w.cooling.Pop())
 		s.flags &^= fCooling
 		if s.flags&(fStarved|fDead) == fStarved {
 			s.flags &^= fStarved

@@ -11,7 +11,7 @@ const abandonStep = 1000
 // tell is the node of the Events phase: it tells applications what has happened to
 // their sessions since the last Step.
 func (w *Worker) tell(*worker.Worker, int64) (work int) {
-	if n := w.pending.len(); n > 0 {
+	if n := w.pending.Len(); n > 0 {
 		work = n
 		// What callbacks lead to is told in the next Step, so that a Step ends.
 		for n > 0 {
@@ -40,7 +40,7 @@ func (w *Worker) tellSome(n int) (left int) {
 	}()
 	for left > 0 {
 		left--
-		w.dispatch(w.pool.At(w.pending.pop()))
+		w.dispatch(w.pool.At(w.pending.Pop()))
 	}
 	return 0
 }

@@ -29,8 +29,8 @@ func (w *Worker) output(_ *worker.Worker, now int64) (work int) {
 		w.Send(s)
 	}
 	budget, blocked, row := stepBudget, 0, 0
-	for n := w.ready.len(); n > 0 && budget > 0 && row < maxBlocked; n-- {
-		s := w.pool.At(w.ready.pop())
+	for n := w.ready.Len(); n > 0 && budget > 0 && row < maxBlocked; n-- {
+		s := w.pool.At(w.ready.Pop())
 		s.flags &^= fReady
 		if s.flags&fDead != 0 {
 			w.release(s)
@@ -58,7 +58,7 @@ func (w *Worker) output(_ *worker.Worker, now int64) (work int) {
 	}
 	work += w.cool(now)
 	w.setAlarm(now, blocked)
-	if work == 0 && (w.pending.len() > 0 || w.ready.len() > blocked && row < maxBlocked) {
+	if work == 0 && (w.pending.Len() > 0 || w.ready.Len() > blocked && row < maxBlocked) {
 		work = 1 // there is work for the next Step: do not sleep
 	}
 	return work
@@ -74,7 +74,7 @@ func (w *Worker) setAlarm(now int64, blocked int) {
 		at = now + retryBlocked
 	case w.paced.n > 0:
 		at = w.paced.heap[0].until
-	case w.cooling.len() > 0:
+	case w.cooling.Len() > 0:
 		at = w.sweepAt + sweepEvery
 	default:
 		if w.alarm != 0 {

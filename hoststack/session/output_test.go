@@ -321,7 +321,7 @@ func TestIdleSessionsHoldNothing(t *testing.T) {
 	for range 25000 {
 		h.step(1)
 	}
-	if w.fifos.Used() != 0 || w.cooling.len() != 0 {
+	if w.fifos.Used() != 0 || w.cooling.Len() != 0 {
 		t.Fatalf("%d fifos after 25 ms of silence", w.fifos.Used())
 	}
 	h.on(cln, func(w *Worker, s *Session) {
@@ -345,8 +345,8 @@ func TestUnreadBytesStay(t *testing.T) {
 		h.step(1)
 	}
 	w := h.l.workers[0]
-	if w.fifos.Used() != 1 || w.cooling.len() != 0 {
-		t.Fatalf("%d fifos, %d sessions watched", w.fifos.Used(), w.cooling.len())
+	if w.fifos.Used() != 1 || w.cooling.Len() != 0 {
+		t.Fatalf("%d fifos, %d sessions watched", w.fifos.Used(), w.cooling.Len())
 	}
 	h.on(srv, func(w *Worker, s *Session) { srv.drain(w, s) })
 	for range 60000 {

@@ -1,42 +1,5 @@
 package session
 
-import "vpphost/dataplane/mem"
-
-// queue is a ring of session indexes, first in first out. A session is in each queue
-// once at most, so it cannot overflow.
-type queue struct {
-	ring []uint32
-	head uint32
-	tail uint32
-}
-
-// newQueue makes a queue for n sessions, in memory that is used only as far as the
-// queue was ever long.
-func newQueue(n int) (queue, error) {
-	size := 1
-	for size <= n {
-		size <<= 1
-	}
-	r, err := mem.Slice[uint32](size)
-	return queue{ring: r}, err
-}
-
-func (q *queue) len() int { return int(q.tail - q.head) }
-
-func (q *queue) push(i uint32) {
-	q.ring[q.tail&uint32(len(q.ring)-1)] = i
-	q.tail++
-}
-
-func (q *queue) pop() uint32 {
-	i := q.ring[q.head&uint32(len(q.ring)-1)]
-	q.head++
-	if q.head == q.tail {
-		q.head, q.tail = 0, 0 // short queues stay in few pages
-	}
-	return i
-}
-
 // pacing is a binary heap of sessions that may send again at a time. A session knows
 // its place in it.
 type pacing struct {

@@ -21,10 +21,11 @@ type Worker struct {
 	fifos *fifo.Store
 	live  int // sessions, listeners among them
 
-	pending queue // sessions with events to tell
-	ready   queue // sessions that may send
+	// Queues of sessions. Each is in one at most once, so that none overflows.
+	pending *mem.Ring // with events to tell
+	ready   *mem.Ring // that may send
+	cooling *mem.Ring // whose FIFOs may be idle
 	paced   pacing
-	cooling queue // sessions whose FIFOs may be idle
 
 	cur    *Session // whose callback is running, nil outside of callbacks
 	dying  []*AppHandle
@@ -57,8 +58,8 @@ func newWorker(l *Layer, w *worker.Worker) (*Worker, error) {
 	if sw.pool, err = mem.NewPool[Session](n); err != nil {
 		return nil, fmt.Errorf("session: pool: %w", err)
 	}
-	for _, q := range []*queue{&sw.pending, &sw.ready, &sw.cooling} {
-		if *q, err = newQueue(n); err != nil {
+	for _, q := range []**mem.Ring{&sw.pending, &sw.ready, &sw.cooling} {
+		if *q, err = mem.NewRing(n); err != nil {
 			return nil, fmt.Errorf("session: queue: %w", err)
 		}
 	}
@@ -83,6 +84,9 @@ func (w *Worker) close() {
 	w.fifos.Close()
 	seg.Close()
 	w.pool.Close()
+	for _, q := range []*mem.Ring{w.pending, w.ready, w.cooling} {
+		q.Close()
+	}
 }
 
 func (w *Worker) count(reason int) { w.errors[reason]++ }
@@ -164,7 +168,7 @@ func (w *Worker) Send(s *Session) {
 	// A paced session is asked when its time comes.
 	if s.flags&(fTransportGone|fReady) == 0 && s.pace == 0 {
 		s.flags |= fReady
-		w.ready.push(s.index)
+		w.ready.Push(s.index)
 	}
 }
 
@@ -305,6 +309,6 @@ func (w *Worker) post(s *Session, e events) {
 	s.events |= e
 	if s.flags&fQueued == 0 {
 		s.flags |= fQueued
-		w.pending.push(s.index)
+		w.pending.Push(s.index)
 	}
 }

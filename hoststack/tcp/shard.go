@@ -27,10 +27,9 @@ type shard struct {
 	timers worker.TimerOwner
 	armed  int // connections with a timer on the wheel
 
-	pending, spare []uint32 // connections that owe a segment at the end of the Step
-	npending       int
-	backlog        [maxListeners]uint32 // half-open connections, by listener slot
-	window         [maxListeners]uint32 // what the listener's last session could take
+	pending *mem.Ring            // connections that owe a segment at the end of the Step
+	backlog [maxListeners]uint32 // half-open connections, by listener slot
+	window  [maxListeners]uint32 // what the listener's last session could take
 
 	rows [2][2][]uint64 // counters: IP version, input and output
 	bufs []*pkt.Buf     // of the batch that is being sent
@@ -52,10 +51,7 @@ func newShard(t *TCP, w *worker.Worker, seed uint64) (s *shard, err error) {
 	if s.colds, err = mem.NewPool[cold](n); err != nil {
 		return nil, err
 	}
-	if s.pending, err = mem.Slice[uint32](n + morePending); err != nil {
-		return nil, err
-	}
-	if s.spare, err = mem.Slice[uint32](n + morePending); err != nil {
+	if s.pending, err = mem.NewRing(n + morePending); err != nil {
 		return nil, err
 	}
 	if s.bufs, err = mem.Slice[*pkt.Buf](pkt.MaxBurst); err != nil {
@@ -414,10 +410,9 @@ const morePending = 1 << 16
 
 // queue puts c on the list of those that owe a segment at the end of this Step.
 func (s *shard) queue(i uint32, c *Conn) {
-	if !c.has(fQueued) && s.npending < len(s.pending) {
+	if !c.has(fQueued) && !s.pending.Full() {
 		c.set(fQueued)
-		s.pending[s.npending] = i
-		s.npending++
+		s.pending.Push(i)
 	}
 }
 
@@ -482,14 +477,16 @@ func (s *shard) sendOwedReset(c *Conn, now int64) bool {
 	return true
 }
 
+// maxBlocked connections whose segment cannot be sent, one after the other, mean that the
+// device pushes back. The others are not asked: there may be a million.
+const maxBlocked = 64
+
 // flush sends what is owed at the end of a Step: acknowledgments that no data has
 // carried, SYNs; and it ends connections that the session layer has let go.
 func (s *shard) flush(now int64) (work int) {
-	list := s.pending[:s.npending]
-	s.pending, s.spare = s.spare, s.pending
-	s.npending = 0
-	waits := false
-	for _, i := range list {
+	blocked := 0
+	for n := s.pending.Len(); n > 0 && blocked < maxBlocked; n-- {
+		i := s.pending.Pop()
 		c := s.conns.At(i)
 		if !c.has(fQueued) {
 			continue // freed, and the slot is another's, since it was queued
@@ -498,12 +495,13 @@ func (s *shard) flush(now int64) (work int) {
 		if c.has(fGone) {
 			if c.has(fRstOwed) && !s.sendOwedReset(c, now) {
 				s.queue(i, c)
-				if !waits { // one of them wakes the worker for all
-					waits = true
+				if blocked == 0 { // one of them wakes the worker for all
 					s.wake(i, c, now+retryOwed)
 				}
+				blocked++
 				continue
 			}
+			blocked = 0
 			s.end(i, c, c.stats.softErr)
 			continue
 		}
@@ -513,6 +511,7 @@ func (s *shard) flush(now int64) (work int) {
 		s.version(b2i(!c.is4()))
 		if !s.sendOwed(c, now) {
 			// No room, no buffer: the next Step tries again, and comes soon.
+			blocked++
 			s.queue(i, c)
 			if t := tickAfter(now, retryOwed); c.ackAt == 0 || t.before(c.ackAt) {
 				c.ackAt = t
@@ -520,6 +519,7 @@ func (s *shard) flush(now int64) (work int) {
 			s.arm(i, c, now)
 			continue
 		}
+		blocked = 0
 		work++
 		s.arm(i, c, now)
 	}

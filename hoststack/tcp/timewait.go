@@ -110,15 +110,19 @@ func (s *shard) startWait(j uint32, x *waiter, now int64) {
 // reap ends the waiters whose time has come.
 func (s *shard) reap(now int64) {
 	s.waits.timer = 0
-	for j := s.waits.first; j != 0; j = s.waits.first {
+	for n := 0; s.waits.first != 0; n++ {
+		j := s.waits.first
 		x := s.waits.at(j)
-		if !x.until.due(now) {
+		if n == reapStep || !x.until.due(now) {
 			s.w.Wheel.Arm(&s.waits.timer, x.until.ns(now), s.timers.User(waitTimer))
 			return
 		}
 		s.endWait(j, x)
 	}
 }
+
+// reapStep is how many waiters end in one go, or one tick of the wheel.
+const reapStep = 1024
 
 // recycleAge is how long a waiter must have waited before its port is used again, in
 // ns: old segments that still travel are then older than the new timestamps.

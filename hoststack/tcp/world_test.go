@@ -150,7 +150,7 @@ func (h *host) busy() bool {
 			return true
 		}
 	}
-	return h.tcp.shards[0].npending > 0
+	return h.tcp.shards[0].pending.Len() > 0
 }
 
 // check looks at the invariants of all connections.

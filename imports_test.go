@@ -18,7 +18,7 @@ import (
 var arrows = map[string][]string{
 	"":                    {""}, // main wires everything
 	"scripts":             {"cli"},
-	"apps":                {"hoststack/session", "hoststack/netconn", "hoststack/http", "hoststack/transport", "hoststack/fifo", "dataplane/worker", "cli"},
+	"apps":                {"hoststack/session", "hoststack/netconn", "hoststack/http", "hoststack/transport", "hoststack/fifo", "dataplane/worker", "dataplane/mem", "cli"},
 	"hoststack/netconn":   {"hoststack/session", "hoststack/transport", "hoststack/fifo", "dataplane/worker", "cli"},
 	"hoststack/session":   {"hoststack/transport", "hoststack/fifo", "hoststack/flow", "dataplane/worker", "dataplane/pkt", "dataplane/mem", "dataplane/stats", "dataplane/hdr", "cli"},
 	"hoststack/tcp":       {"hoststack/transport", "hoststack/fifo", "hoststack/flow", "dataplane/pkt", "dataplane/hdr", "dataplane/worker", "dataplane/ip", "dataplane/mem", "dataplane/stats", "cli"},

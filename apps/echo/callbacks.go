@@ -35,6 +35,7 @@ func (r *clientRun) Readable(w *session.Worker, s *session.Session) {
 		return
 	}
 	cw := r.workers[w.Index]
+	cw.turns.Add(1)
 	cw.receive(s, &cw.conns[s.Opaque])
 }
 
@@ -44,6 +45,7 @@ func (r *clientRun) Writable(w *session.Worker, s *session.Session) {
 	}
 	cw := r.workers[w.Index]
 	c := &cw.conns[s.Opaque]
+	cw.turns.Add(1)
 	switch {
 	case c.state != connOpen || phase(r.phase.Load()) != phaseRunning:
 	case r.opts.rate != 0:
@@ -55,7 +57,7 @@ func (r *clientRun) Writable(w *session.Worker, s *session.Session) {
 
 // Closed: the peer has ended its side before the test was over.
 func (r *clientRun) Closed(w *session.Worker, s *session.Session) {
-	if s.Opaque != ctrlOpaque && r.workers[w.Index].conns[s.Opaque].state == connOpen {
+	if s.Opaque != ctrlOpaque && r.workers[w.Index].conns[s.Opaque].wanted() {
 		r.lose(w, s, nil)
 	}
 	w.Close(s)
@@ -73,7 +75,7 @@ func (r *clientRun) Gone(w *session.Worker, s *session.Session, why error) {
 		return
 	}
 	cw := r.workers[w.Index]
-	if cw.conns[s.Opaque].state == connOpen {
+	if cw.conns[s.Opaque].wanted() {
 		r.lose(w, s, why)
 	}
 	cw.gone.Add(1)
@@ -81,6 +83,9 @@ func (r *clientRun) Gone(w *session.Worker, s *session.Session, why error) {
 		w.Notify(r.note)
 	}
 }
+
+// wanted tells whether we do not want c to end yet.
+func (c *clientConn) wanted() bool { return c.state == connOpen || c.state == connHeld }
 
 // lose counts a session that ended too early, and ends the run.
 func (r *clientRun) lose(w *session.Worker, s *session.Session, why error) {

@@ -10,7 +10,7 @@ import (
 const serverUsage = "[uri <proto://ip/port>]... [fifo-size <bytes>[k|m|g]] [report-interval [<seconds>]] [raw [no-echo] [test-bytes]] " +
 	"[all-scope|local-scope|global-scope] [stop]"
 
-const clientUsage = "[uri <proto://ip/port>] [nclients <n>] [bytes <bytes>[k|m|g] | run-time <seconds>] " +
+const clientUsage = "[uri <proto://ip/port>] [nclients <n>] [active <n>] [hold <seconds>] [bytes <bytes>[k|m|g] | run-time <seconds>] " +
 	"[test-timeout <seconds>] [syn-timeout <seconds>] [echo-bytes] [test-bytes] [fifo-size <bytes>[k|m|g]] " +
 	"[throughput <bits/s>[k|m|g]] [max-tx-chunk <bytes>[k|m]] [client-batch <n>] " +
 	"[report-interval[-total] [<seconds>]] [raw] [all-scope|local-scope|global-scope] [verbose] [mbytes <n> | gbytes <n>] [no-return] [no-output]"
@@ -77,10 +77,12 @@ var serverWords = []cli.Word{
 var clientWords = []cli.Word{
 	{Text: "uri", Help: "where to connect: tcp://ip/port"},
 	{Text: "nclients", Help: "number of connections"},
+	{Text: "active", Help: "how many of them send; the others stay idle"},
+	{Text: "hold", Help: "seconds that all stay open after the transfer"},
 	{Text: "bytes", Help: "bytes each connection sends"},
 	{Text: "run-time", Help: "seconds to send for"},
 	{Text: "test-timeout", Help: "seconds the test may take; 20 without progress unless given"},
-	{Text: "syn-timeout", Help: "seconds that connecting may take"},
+	{Text: "syn-timeout", Help: "seconds that connecting may take; 20 without progress unless given"},
 	{Text: "echo-bytes", Help: "the server sends everything back"},
 	{Text: "test-bytes", Help: "write a pattern and verify every byte"},
 	{Text: "fifo-size", Help: "bytes each way per session"},
@@ -117,5 +119,5 @@ func words(list []cli.Word) func(*cli.Ctx, *cli.Input) []cli.Word {
 }
 
 // valued are the words that a value must follow.
-var valued = []string{"uri", "nclients", "bytes", "run-time", "test-timeout", "syn-timeout", "fifo-size",
+var valued = []string{"uri", "nclients", "active", "hold", "bytes", "run-time", "test-timeout", "syn-timeout", "fifo-size",
 	"throughput", "max-tx-chunk", "client-batch", "mbytes", "gbytes"}

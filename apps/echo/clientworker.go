@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vpphost/dataplane/mem"
 	"vpphost/dataplane/worker"
 	"vpphost/hoststack/fifo"
 	"vpphost/hoststack/session"
@@ -12,8 +13,16 @@ import (
 // ctrlOpaque marks the control session among a client's opens.
 const ctrlOpaque = ^uint64(0)
 
-// inFlight is how many opens one worker has under way at a time.
-const inFlight = 128
+const (
+	// inFlight is how many opens one worker has under way at a time.
+	inFlight = 128
+	// stepConns is how many sessions one worker starts, looks at or closes in a Step: what
+	// the scheduler lets out in one.
+	stepConns = 256
+	// underWay is how many sessions of a fixed number of bytes one worker has started and
+	// not finished. Each holds a FIFO and memory for its bytes, however few.
+	underWay = 16384
+)
 
 // clientConn is a data session of a client: plain bytes.
 type clientConn struct {
@@ -29,12 +38,13 @@ type connState uint8
 const (
 	connIdle connState = iota
 	connOpen
-	connDone   // everything sent is acknowledged, and echoed if asked
+	connHeld   // done, and kept open
+	connDone   // everything sent is acknowledged, and echoed if asked; closed
 	connFailed // lost before that
 )
 
 // clientWorker is one worker's part of a run: its sessions, and the node that opens,
-// starts and paces them. Only the worker touches it, but for the tally and the
+// starts, paces and closes them. Only the worker touches it, but for the tally and the
 // counters below it.
 type clientWorker struct {
 	tally
@@ -43,13 +53,19 @@ type clientWorker struct {
 	lost      atomic.Uint64 // ended before they were done
 	resets    atomic.Uint64 // of those, by a reset
 	gone      atomic.Uint64 // closed by both sides, or lost
+	turns     atomic.Uint64 // times that bytes came or were acknowledged
 
 	run     *clientRun
 	sw      *session.Worker
 	node    *worker.Added
 	conns   []clientConn
+	region  *mem.Region      // holds conns
+	active  int              // so many of conns send
 	next    int              // first connection not yet asked for
 	begun   int              // first connection not yet started
+	paced   int              // next connection that pace looks at
+	stopped int              // first connection not yet looked at since sending stopped
+	closed  int              // first connection not yet closed
 	starved []session.Handle // those that could not write for want of memory
 	rtt     rttStats
 	_       [64]byte
@@ -70,16 +86,60 @@ func (cw *clientWorker) Step(w *worker.Worker, now int64) (work int) {
 		}
 	case phaseRunning:
 		if r.opts.rate != 0 {
-			return cw.pace(now)
+			work = cw.pace(now)
+		} else {
+			work = cw.startSome()
+			cw.feed()
 		}
-		for n := 0; cw.begun < len(cw.conns) && n < r.opts.batch; n++ {
-			cw.start(&cw.conns[cw.begun])
-			cw.begun++
-			work++
+		if r.stopSending.Load() {
+			work += cw.stopSome()
 		}
-		cw.feed()
+	case phaseClosing:
+		work = cw.closeSome()
 	}
 	return work
+}
+
+// startSome lets the next few sessions begin to send.
+func (cw *clientWorker) startSome() (n int) {
+	o := cw.run.opts
+	for ; cw.begun < cw.active && n < min(o.batch, stepConns); n++ {
+		if o.runTime == 0 && cw.begun-int(cw.finished.Load()) >= underWay {
+			break
+		}
+		cw.start(&cw.conns[cw.begun])
+		cw.begun++
+	}
+	return n
+}
+
+// stopSome looks at the next few sessions once, at the end of a timed run: those with
+// nothing under way are done.
+func (cw *clientWorker) stopSome() (n int) {
+	for ; cw.stopped < cw.active && n < stepConns; n++ {
+		c := &cw.conns[cw.stopped]
+		cw.stopped++
+		if s := cw.sw.Get(c.handle); s != nil && c.state == connOpen {
+			cw.check(s, c)
+		}
+	}
+	return n
+}
+
+// closeSome closes the next few sessions that are still open.
+func (cw *clientWorker) closeSome() (n int) {
+	for ; cw.closed < len(cw.conns) && n < stepConns; n++ {
+		c := &cw.conns[cw.closed]
+		cw.closed++
+		if c.state != connOpen && c.state != connHeld {
+			continue
+		}
+		c.state = connDone
+		if s := cw.sw.Get(c.handle); s != nil {
+			cw.sw.Close(s)
+		}
+	}
+	return n
 }
 
 // start begins to send on c.
@@ -181,16 +241,19 @@ func (cw *clientWorker) check(s *session.Session, c *clientConn) {
 	if r.opts.echo && c.rcvd < c.sent {
 		return
 	}
-	c.state = connDone
+	c.state = connHeld
 	cw.sw.WantWritable(s, false)
 	cw.rtt.add(cw.sw.RTT(s))
 	cw.finished.Add(1)
-	if cw.sumFinished() >= r.opts.clients {
+	if cw.sumFinished() >= r.opts.active {
 		r.ended.CompareAndSwap(0, cw.sw.Now())
 		cw.sw.Notify(r.note)
 	}
-	// Closing begins only now, so that the figures are of the transfer alone.
-	cw.sw.Close(s)
+	if r.opts.hold == 0 {
+		// Closing begins only now, so that the figures are of the transfer alone.
+		c.state = connDone
+		cw.sw.Close(s)
+	}
 }
 
 func (cw *clientWorker) sumFinished() int {
@@ -201,16 +264,25 @@ func (cw *clientWorker) sumFinished() int {
 	return n
 }
 
+// paceConns is how many sessions pace looks at in a Step.
+const paceConns = 4096
+
 // pace lets every session send its share of the total rate.
 func (cw *clientWorker) pace(now int64) (work int) {
 	r := cw.run
-	if now-r.lastPace[cw.sw.Index] < int64(100*time.Microsecond) {
-		return 0
+	if cw.paced == 0 {
+		if now-r.lastPace[cw.sw.Index] < int64(100*time.Microsecond) {
+			return 0
+		}
+		r.lastPace[cw.sw.Index] = now
 	}
-	r.lastPace[cw.sw.Index] = now
 	due := r.opts.due(now - r.began.Load())
-	for i := range cw.conns {
-		c := &cw.conns[i]
+	turn := cw.conns[cw.paced:min(cw.paced+paceConns, cw.active)]
+	if cw.paced += len(turn); cw.paced == cw.active {
+		cw.paced = 0
+	}
+	for i := range turn {
+		c := &turn[i]
 		if c.state != connOpen {
 			continue
 		}
@@ -228,6 +300,7 @@ func (cw *clientWorker) pace(now int64) (work int) {
 			d = 0
 		}
 		if tx := cw.sw.Tx(s); tx != nil && cw.write(s, c, tx, d) > 0 {
+			cw.sw.WantWritable(s, true)
 			work++
 		} else {
 			cw.check(s, c)
@@ -239,7 +312,7 @@ func (cw *clientWorker) pace(now int64) (work int) {
 // due is how many bytes a session should have sent so many ns after the beginning, which
 // is the first worker's: others may be a little before it.
 func (o *options) due(ns int64) uint64 {
-	share := float64(o.rate) / float64(o.clients)
+	share := float64(o.rate) / float64(o.active)
 	return uint64(share * float64(max(ns, 0)) / 1e9)
 }
 

@@ -165,7 +165,7 @@ Interval (s)  Transmitted   Received   Throughput   Roundtrip
 }
 
 func TestDue(t *testing.T) {
-	o := &options{rate: 1e9, clients: 4}
+	o := &options{rate: 1e9, active: 4}
 	for _, c := range []struct {
 		ns   int64
 		want uint64

@@ -32,11 +32,14 @@ type options struct {
 	stop     bool // server: end it
 	fifo     uint64
 	clients  int
+	active   int           // of these, send: the others stay idle
+	hold     time.Duration // how long all stay open after the transfer
 	bytes    uint64        // per session, 0 in a timed run
 	runTime  time.Duration // 0: until bytes are through
 	timeout  time.Duration // of the test
 	patient  bool          // the time-out counts from the last progress
-	syn      time.Duration // of connecting
+	syn      time.Duration // of connecting, counted from the last progress unless synGiven
+	synGiven bool
 	rate     uint64        // bytes per second of all sessions, 0: unlimited
 	chunk    int           // most bytes written to a FIFO at a time, 0: what fits
 	batch    int           // sessions started in one Step
@@ -131,6 +134,13 @@ func parseClient(in *cli.Input) (*options, error) {
 				return nil, start.Expect(fmt.Sprintf("a number from 1 to %d after nclients", maxClients))
 			}
 			o.clients = int(n)
+		case in.Match("active"):
+			if start := *in; !in.Uint(&n) || n == 0 || n > maxClients {
+				return nil, start.Expect("a number above 0 after active")
+			}
+			o.active = int(n)
+		case in.Match("hold"):
+			err = seconds(in, "hold", &o.hold)
 		case in.Match("bytes"):
 			if start := *in; !in.Size(&o.bytes) || o.bytes == 0 {
 				return nil, start.Expect("a size above 0 after bytes")
@@ -149,7 +159,7 @@ func parseClient(in *cli.Input) (*options, error) {
 			err = seconds(in, "test-timeout", &o.timeout)
 			fixed, explicit = true, true
 		case in.Match("syn-timeout"):
-			err = seconds(in, "syn-timeout", &o.syn)
+			err, o.synGiven = seconds(in, "syn-timeout", &o.syn), true
 		case in.Match("echo-bytes"):
 			o.echo, byDefault = true, false
 		case in.Match("test-bytes"):
@@ -207,6 +217,9 @@ func parseClient(in *cli.Input) (*options, error) {
 		return nil, cli.Usagef("failed: can't set fixed tx chunk for a throughput run! (throughput excludes max-tx-chunk)")
 	case byDefault:
 		o.runTime = 10 * time.Second
+	}
+	if o.active = min(o.active, o.clients); o.active == 0 {
+		o.active = o.clients
 	}
 	o.patient = !explicit && o.runTime == 0
 	if o.runTime > 0 {

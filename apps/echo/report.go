@@ -60,6 +60,19 @@ func (c Connected) Text(w io.Writer, _ cli.Layout) error {
 	return err
 }
 
+// Closed tells how closing them went.
+type Closed struct {
+	Sessions int     `json:"closed"`
+	Seconds  float64 `json:"seconds"`
+	PerSec   float64 `json:"perSecond"`
+}
+
+func (c Closed) Text(w io.Writer, _ cli.Layout) error {
+	_, err := fmt.Fprintf(w, "%d connections closed in %s seconds %.2f/s\n",
+		c.Sessions, cli.FormatFloat(c.Seconds, 2), c.PerSec)
+	return err
+}
+
 // Summary is the end of a test.
 type Summary struct {
 	Server    bool    `json:"server,omitempty"`
@@ -146,6 +159,19 @@ func (p *reporter) connected(n int, took time.Duration) {
 	if n > 1 && !p.run.opts.quiet {
 		sec := max(took.Seconds(), 1e-9)
 		_ = p.emit(Connected{n, sec, float64(n) / sec})
+	}
+}
+
+func (p *reporter) holding(n int, d time.Duration) {
+	if !p.run.opts.quiet {
+		_ = p.line(fmt.Sprintf("holding %d connections for %v seconds", n, d.Seconds()))
+	}
+}
+
+func (p *reporter) closed(n int, took time.Duration) {
+	if !p.run.opts.quiet {
+		sec := max(took.Seconds(), 1e-9)
+		_ = p.emit(Closed{n, sec, float64(n) / sec})
 	}
 }
 

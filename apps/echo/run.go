@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vpphost/cli"
+	"vpphost/dataplane/mem"
 	"vpphost/dataplane/worker"
 	"vpphost/hoststack/session"
 	"vpphost/hoststack/transport"
@@ -30,7 +31,8 @@ const (
 	phaseControl    phase = iota // waiting for the control session
 	phaseConnecting              // opening data sessions
 	phaseRunning                 // sending
-	phaseClosing                 // done; both sides close
+	phaseHolding                 // done; all stay open
+	phaseClosing                 // both sides close
 	phaseOver
 )
 
@@ -84,7 +86,11 @@ func (c *Client) run(ctx context.Context, o *options, emit func(cli.Result) erro
 		return nil, err
 	}
 	r.app = app
-	defer func() { _ = app.Detach() }()
+	defer func() {
+		if app.Detach() == nil {
+			r.free()
+		}
+	}()
 	if err := r.addWorkers(c.layer.Workers()); err != nil {
 		return nil, err
 	}
@@ -116,7 +122,11 @@ func (r *clientRun) phases(ctx context.Context, rep *reporter) error {
 		r.sayStop()
 		return err
 	}
-	r.settle(ctx)
+	if err := r.hold(ctx, rep); err != nil {
+		r.sayStop()
+		return err
+	}
+	r.closeAll(ctx, rep)
 	if o.raw {
 		return nil
 	}
@@ -128,7 +138,11 @@ func (r *clientRun) connectAll(ctx context.Context, rep *reporter) error {
 	start := time.Now()
 	r.phase.Store(uint32(phaseConnecting))
 	r.wakeWorkers()
-	err := r.wait(ctx, r.opts.syn, func() bool { return r.sum().connected >= uint64(r.opts.clients) })
+	wait := r.patiently
+	if r.opts.synGiven {
+		wait = r.wait
+	}
+	err := wait(ctx, r.opts.syn, func() bool { return r.sum().connected >= uint64(r.opts.clients) })
 	n := r.sum().connected
 	took := time.Since(start)
 	switch {
@@ -158,12 +172,12 @@ func (r *clientRun) transfer(ctx context.Context, rep *reporter) error {
 	if o.runTime > 0 {
 		limit = o.runTime
 	}
-	done := func() bool { return int(r.sum().finished) >= o.clients }
+	done := func() bool { return int(r.sum().finished) >= o.active }
 	err := r.rows(ctx, rep, limit, o.patient, done)
 	if errors.Is(err, errWaited) && o.runTime > 0 {
 		// Time is up: what is under way may still arrive.
 		r.stopSending.Store(true)
-		r.kick()
+		r.wakeWorkers()
 		err = r.rows(ctx, rep, drainTime, true, done)
 	}
 	rep.finish()
@@ -172,10 +186,10 @@ func (r *clientRun) transfer(ctx context.Context, rep *reporter) error {
 	case err == nil && t.bad > 0:
 		return fmt.Errorf("failed: test bytes: %d sessions received wrong bytes, the first at byte %d", t.bad, r.badAt.Load()-1)
 	case errors.Is(err, errWaited):
-		active := uint64(o.clients) - t.finished
+		active := uint64(o.active) - t.finished
 		_ = rep.line(fmt.Sprintf("Timeout at %.6f with %d sessions still active...", seconds64(worker.Monotonic()), active))
 		if o.echo {
-			_ = rep.line(fmt.Sprintf("Received %d bytes out of %d sent (%d target)", t.rx, t.tx, o.bytes*uint64(o.clients)))
+			_ = rep.line(fmt.Sprintf("Received %d bytes out of %d sent (%d target)", t.rx, t.tx, o.bytes*uint64(o.active)))
 		}
 		return errors.New("failed: test timeout")
 	case errors.Is(err, context.Canceled):
@@ -188,13 +202,37 @@ func (r *clientRun) transfer(ctx context.Context, rep *reporter) error {
 	return nil
 }
 
-// settle gives the sessions a moment to close in order: Detach resets what is left.
-func (r *clientRun) settle(ctx context.Context) {
-	r.phase.Store(uint32(phaseClosing))
-	_ = r.wait(ctx, settleTime, func() bool { return r.sum().gone >= uint64(r.opts.clients) })
+// hold keeps the sessions open for as long as was asked for.
+func (r *clientRun) hold(ctx context.Context, rep *reporter) error {
+	if r.opts.hold == 0 {
+		return nil
+	}
+	r.phase.Store(uint32(phaseHolding))
+	rep.holding(r.opts.clients, r.opts.hold)
+	switch err := r.wait(ctx, r.opts.hold, func() bool { return false }); {
+	case errors.Is(err, context.Canceled):
+		rep.partial()
+		return errAborted
+	case !errors.Is(err, errWaited):
+		return err
+	}
+	return nil
 }
 
-// settleTime bounds settle: the peer may never close.
+// closeAll closes what is still open, and gives the sessions time to close in order:
+// Detach resets what is left.
+func (r *clientRun) closeAll(ctx context.Context, rep *reporter) {
+	start := time.Now()
+	r.phase.Store(uint32(phaseClosing))
+	r.wakeWorkers()
+	_ = r.patiently(ctx, settleTime, func() bool { return r.sum().gone >= uint64(r.opts.clients) })
+	if r.opts.hold > 0 {
+		rep.closed(int(r.sum().gone), time.Since(start))
+	}
+}
+
+// settleTime is how long closeAll waits for the next session to end: the peer may never
+// close.
 const settleTime = 3 * time.Second
 
 // drainTime is how long a timed run waits at its end for what is still under way, from
@@ -210,7 +248,7 @@ func (r *clientRun) rows(ctx context.Context, rep *reporter, limit time.Duration
 	for {
 		if patient {
 			t := r.sum()
-			if m := t.rx + t.tx + t.finished - r.unacked(); m != moved {
+			if m := t.tx + t.finished + t.turns; m != moved {
 				moved, deadline = m, time.Now().Add(limit)
 			}
 		}
@@ -231,21 +269,18 @@ func (r *clientRun) rows(ctx context.Context, rep *reporter, limit time.Duration
 	}
 }
 
-// unacked is how many bytes the sessions have written that the peer has not
-// acknowledged.
-func (r *clientRun) unacked() (n uint64) {
-	for _, cw := range r.workers {
-		_ = cw.sw.Do(func(*worker.Worker) {
-			for i := range cw.conns {
-				if c := &cw.conns[i]; c.state == connOpen {
-					if s := cw.sw.Get(c.handle); s != nil {
-						n += uint64(cw.sw.Unacked(s))
-					}
-				}
-			}
-		})
+// patiently is wait, but as long as sessions come or go, d begins anew.
+func (r *clientRun) patiently(ctx context.Context, d time.Duration, done func() bool) error {
+	for moved := ^uint64(0); ; {
+		t := r.sum()
+		if t.connected+t.gone == moved {
+			return errWaited
+		}
+		moved = t.connected + t.gone
+		if err := r.wait(ctx, d, done); !errors.Is(err, errWaited) {
+			return err
+		}
 	}
-	return n
 }
 
 // errWaited says that the time given to wait has passed.
@@ -278,7 +313,7 @@ func (r *clientRun) wait(ctx context.Context, d time.Duration, done func() bool)
 // counts is the sum over all workers.
 type counts struct {
 	totals
-	connected, finished, lost, resets, gone uint64
+	connected, finished, lost, resets, gone, turns uint64
 }
 
 func (r *clientRun) sum() (c counts) {
@@ -291,18 +326,20 @@ func (r *clientRun) sum() (c counts) {
 		c.lost += x.lost.Load()
 		c.resets += x.resets.Load()
 		c.gone += x.gone.Load()
+		c.turns += x.turns.Load()
 	}
 	return c
 }
 
 // addWorkers deals the sessions out over the workers and puts a node on each.
 func (r *clientRun) addWorkers(ws []*session.Worker) error {
+	share := func(n, i int) int { return (n + len(ws) - 1 - i) / len(ws) }
 	for i, sw := range ws {
-		n := r.opts.clients / len(ws)
-		if i < r.opts.clients%len(ws) {
-			n++
+		cw := &clientWorker{run: r, sw: sw, active: share(r.opts.active, i)}
+		var err error
+		if cw.conns, cw.region, err = mem.Array[clientConn](share(r.opts.clients, i)); err != nil {
+			return err
 		}
-		cw := &clientWorker{run: r, sw: sw, conns: make([]clientConn, n)}
 		r.workers = append(r.workers, cw)
 	}
 	for _, cw := range r.workers {
@@ -323,28 +360,20 @@ func (r *clientRun) removeWorkers() {
 	}
 }
 
+// free unmaps what callbacks use, once detached: none begins any more, and none runs when
+// its worker has been visited.
+func (r *clientRun) free() {
+	for _, cw := range r.workers {
+		if cw.sw.Do(func(*worker.Worker) {}) == nil {
+			cw.region.Close()
+		}
+	}
+}
+
 // wakeWorkers ends the sleep of idle workers, so that a new phase begins at once.
 func (r *clientRun) wakeWorkers() {
 	for _, cw := range r.workers {
 		cw.sw.Post(func(*worker.Worker) {})
-	}
-}
-
-// kick looks at every open session once: at the end of a timed run those with
-// nothing under way are done.
-func (r *clientRun) kick() {
-	for _, cw := range r.workers {
-		cw.sw.Post(func(*worker.Worker) {
-			for i := range cw.conns {
-				c := &cw.conns[i]
-				if c.state != connOpen {
-					continue
-				}
-				if s := cw.sw.Get(c.handle); s != nil {
-					cw.check(s, c)
-				}
-			}
-		})
 	}
 }
 

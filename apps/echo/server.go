@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"vpphost/dataplane/mem"
 	"vpphost/dataplane/worker"
 	"vpphost/hoststack/session"
 	"vpphost/hoststack/transport"
@@ -37,26 +38,34 @@ func (s *Server) start(o *options) (*serverRun, error) {
 	if s.running != nil && s.running.app.Attached() {
 		return nil, errRunning
 	}
+	if s.running != nil { // somebody has detached it
+		_ = s.running.end(s.layer)
+		s.running = nil
+	}
 	if err := s.layer.Enable(); err != nil {
 		return nil, err
 	}
-	r := newServerRun(len(s.layer.Workers()), o)
+	r, err := newServerRun(len(s.layer.Workers()), o)
+	if err != nil {
+		return nil, err
+	}
 	app, err := s.layer.Attach(serverName, r, session.Options{
 		Scope: o.scope, RxFIFO: uint32(o.fifo), TxFIFO: uint32(o.fifo), Server: true})
 	if err != nil {
 		return nil, err
 	}
+	r.app = app
 	for _, ep := range append([]transport.Endpoint{o.ep}, o.more...) {
 		err := app.Listen(o.proto, ep)
 		if err == nil && !o.raw {
 			err = app.Listen(o.proto, dataEndpoint(ep))
 		}
 		if err != nil {
-			_ = app.Detach()
+			_ = r.end(s.layer)
 			return nil, fmt.Errorf("failed: listen on %v: %w", ep.Addr, err)
 		}
 	}
-	r.app, s.running = app, r
+	s.running = r
 	return r, nil
 }
 
@@ -67,7 +76,7 @@ func (s *Server) stop() error {
 	if s.running == nil || !s.running.app.Attached() {
 		return errNotRunning
 	}
-	err := s.running.app.Detach()
+	err := s.running.end(s.layer)
 	s.running = nil
 	return err
 }
@@ -80,7 +89,7 @@ func (s *Server) stopRun(r *serverRun) error {
 		return nil
 	}
 	s.running = nil
-	return r.app.Detach()
+	return r.end(s.layer)
 }
 
 // serverRun is one running server: the application that its sessions call.
@@ -106,9 +115,8 @@ const (
 
 // serverWorker is a worker's part, touched only there.
 type serverWorker struct {
-	conns []serverConn // by Session.Opaque
-	free  []uint32
-	tally // of all sessions so far; other workers read it
+	conns *mem.Pool[serverConn] // by Session.Opaque
+	tally                       // of all sessions so far; other workers read it
 	_     [64]byte
 }
 
@@ -121,8 +129,17 @@ type serverConn struct {
 	closing bool // the peer has sent all; close when everything is echoed
 }
 
-func newServerRun(workers int, o *options) *serverRun {
+// maxServed is how many sessions of one worker a server takes.
+const maxServed = 1 << 21
+
+func newServerRun(workers int, o *options) (*serverRun, error) {
 	r := &serverRun{opts: o, workers: make([]serverWorker, workers), note: worker.NewNotifier()}
+	for i := range r.workers {
+		var err error
+		if r.workers[i].conns, err = mem.NewPool[serverConn](maxServed); err != nil {
+			return nil, err
+		}
+	}
 	mode := uint32(0)
 	if o.raw {
 		if o.echo {
@@ -137,28 +154,40 @@ func newServerRun(workers int, o *options) *serverRun {
 		}
 	}
 	r.mode.Store(mode)
-	return r
+	return r, nil
 }
+
+// end detaches the application, and unmaps what its callbacks use.
+func (r *serverRun) end(layer *session.Layer) error {
+	if err := r.app.Detach(); err != nil {
+		return err
+	}
+	for i, w := range layer.Workers() {
+		// No callback begins any more, and none runs when its worker has been visited.
+		if w.Do(func(*worker.Worker) {}) == nil {
+			r.workers[i].conns.Close()
+		}
+	}
+	return nil
+}
+
+// at is what the server keeps of s.
+func (sw *serverWorker) at(s *session.Session) *serverConn { return sw.conns.At(uint32(s.Opaque)) }
 
 func (r *serverRun) Accept(w *session.Worker, s *session.Session) error {
 	sw := &r.workers[w.Index]
-	i := uint32(0)
-	if n := len(sw.free); n > 0 {
-		i = sw.free[n-1]
-		sw.free = sw.free[:n-1]
-	} else {
-		i = uint32(len(sw.conns))
-		sw.conns = append(sw.conns, serverConn{})
+	i, c := sw.conns.Alloc()
+	if c == nil {
+		return transport.ErrNoMemory
 	}
-	ctrl := slices.Contains(r.ctrl, w.LocalPort(s))
-	sw.conns[i] = serverConn{mode: r.mode.Load(), ctrl: ctrl}
+	c.mode, c.ctrl = r.mode.Load(), slices.Contains(r.ctrl, w.LocalPort(s))
 	s.Opaque = uint64(i)
 	return nil
 }
 
 func (r *serverRun) Readable(w *session.Worker, s *session.Session) {
 	sw := &r.workers[w.Index]
-	c := &sw.conns[s.Opaque]
+	c := sw.at(s)
 	if c.ctrl {
 		r.control(w, s)
 		return
@@ -178,7 +207,7 @@ func (r *serverRun) Readable(w *session.Worker, s *session.Session) {
 // Writable goes on with an echo that stopped at a full transmit FIFO.
 func (r *serverRun) Writable(w *session.Worker, s *session.Session) {
 	sw := &r.workers[w.Index]
-	r.serve(w, s, sw, &sw.conns[s.Opaque])
+	r.serve(w, s, sw, sw.at(s))
 }
 
 // serve checks what has come in and sends it back, as far as there is room: what
@@ -239,7 +268,7 @@ func (r *serverRun) finish(w *session.Worker, s *session.Session, c *serverConn)
 }
 
 func (r *serverRun) Closed(w *session.Worker, s *session.Session) {
-	c := &r.workers[w.Index].conns[s.Opaque]
+	c := r.workers[w.Index].at(s)
 	if !c.ctrl && w.Rx(s).Len() > 0 {
 		c.closing = true
 		return
@@ -249,11 +278,11 @@ func (r *serverRun) Closed(w *session.Worker, s *session.Session) {
 
 func (r *serverRun) Gone(w *session.Worker, s *session.Session, why error) {
 	sw := &r.workers[w.Index]
-	c := &sw.conns[s.Opaque]
+	c := sw.at(s)
 	if c.ctrl && r.test.abandon(c.test, w.Now(), r.totals()) {
 		w.Notify(r.note) // the client died before it said STOP
 	}
-	sw.free = append(sw.free, uint32(s.Opaque))
+	sw.conns.Free(uint32(s.Opaque))
 }
 
 // control answers the messages of a control session.
@@ -269,7 +298,7 @@ func (r *serverRun) control(w *session.Worker, s *session.Session) {
 			w.Reset(s) // not one of ours
 			return
 		}
-		r.command(w, &r.workers[w.Index].conns[s.Opaque], &c)
+		r.command(w, r.workers[w.Index].at(s), &c)
 		// The answer is the message itself: VPP's client compares.
 		c.marshal(b[:])
 		if !writeFull(w.Tx(s), b[:]) {

@@ -197,7 +197,6 @@ func TestRoundTripOfRows(t *testing.T) {
 		rep.row()
 	}
 	r.stopSending.Store(true)
-	r.kick()
 	if !l.w.RunFor(1000*millisecond, func() bool { return r.sum().finished == 1 }) {
 		t.Fatal("not finished")
 	}

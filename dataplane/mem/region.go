@@ -75,10 +75,16 @@ func (r *Region) Close() {
 // in memory of its own. It is never freed: use it for what lives as long as the
 // process or the worker.
 func Slice[T any](n int) ([]T, error) {
+	s, _, err := Array[T](n)
+	return s, err
+}
+
+// Array is a Slice that ends when its region is closed.
+func Array[T any](n int) ([]T, *Region, error) {
 	var t T
 	r, err := Map(max(1, n*int(unsafe.Sizeof(t))))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return unsafe.Slice((*T)(r.Base()), n), nil
+	return unsafe.Slice((*T)(r.Base()), n), r, nil
 }

@@ -119,9 +119,10 @@ func TestRuntimeTail(t *testing.T) {
 	for _, gap := range []int64{5e3, 9e3, 60e3, 700e3, 80e6} {
 		r.Stalls.add(gap)
 	}
+	r.Stalls.addOwn(3e6)
 	var b strings.Builder
 	r.tail(&b)
-	want := "Asleep 25.00% of the time in 7 naps\nGaps between loops, longest 80ms: <=10us 2 <=100us 1 <=1ms 1 >50ms 1\n"
+	want := "Asleep 25.00% of the time in 7 naps\nGaps between loops, longest 80ms (3ms without waiting for a core): <=10us 2 <=100us 1 <=1ms 1 >50ms 1\n"
 	if b.String() != want {
 		t.Errorf("%q, want %q", b.String(), want)
 	}

@@ -30,6 +30,8 @@ func (w *Worker) loop(ready chan<- error) {
 	w.running.Store(true)
 	ready <- nil
 
+	w.delay.open()
+	defer w.delay.close()
 	now := w.clock()
 	w.idle.lastWork = now
 	for !w.stopping.Load() {
@@ -42,6 +44,9 @@ func (w *Worker) loop(ready chan<- error) {
 		next := w.clock()
 		if !rested {
 			w.Stalls.add(next - now)
+			if next-now >= ownFrom {
+				w.Stalls.addOwn(next - now - w.delay.since())
+			}
 		}
 		now = next
 	}

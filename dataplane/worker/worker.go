@@ -104,6 +104,7 @@ type Worker struct {
 	outgoing []*Ring // see HandsOver
 	tracer   Tracer
 	Stalls   Stalls
+	delay    runDelay
 	running  atomic.Bool
 	stopping atomic.Bool
 	tid      atomic.Int32 // of the thread, 0 while there is none

@@ -14,8 +14,10 @@ import (
 const ctrlOpaque = ^uint64(0)
 
 const (
-	// inFlight is how many opens one worker has under way at a time.
+	// inFlight is how many opens one worker has under way at a time, and closing how many
+	// closes: what the other side has not answered waits, and is sent again in vain.
 	inFlight = 128
+	closing  = 1024
 	// stepConns is how many sessions one worker starts, looks at or closes in a Step: what
 	// the scheduler lets out in one.
 	stepConns = 256
@@ -128,7 +130,7 @@ func (cw *clientWorker) stopSome() (n int) {
 
 // closeSome closes the next few sessions that are still open.
 func (cw *clientWorker) closeSome() (n int) {
-	for ; cw.closed < len(cw.conns) && n < stepConns; n++ {
+	for ; cw.closed < len(cw.conns) && n < stepConns && cw.closed-int(cw.gone.Load()) < closing; n++ {
 		c := &cw.conns[cw.closed]
 		cw.closed++
 		if c.state != connOpen && c.state != connHeld {

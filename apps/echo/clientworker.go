@@ -3,6 +3,7 @@ package echo
 import (
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"vpphost/dataplane/mem"
 	"vpphost/dataplane/worker"
@@ -60,6 +61,7 @@ type clientWorker struct {
 	run     *clientRun
 	sw      *session.Worker
 	node    *worker.Added
+	account *worker.Account
 	conns   []clientConn
 	region  *mem.Region      // holds conns
 	active  int              // so many of conns send
@@ -71,6 +73,11 @@ type clientWorker struct {
 	starved []session.Handle // those that could not write for want of memory
 	rtt     rttStats
 	_       [64]byte
+}
+
+// usage tells what conns holds.
+func (cw *clientWorker) usage() mem.Usage {
+	return mem.UsageOf(int(unsafe.Sizeof(clientConn{})), int(cw.connected.Load()-cw.gone.Load()), len(cw.conns), cw.region.Bytes())
 }
 
 // Step is the worker's node while a run lasts.

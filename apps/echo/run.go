@@ -343,7 +343,10 @@ func (r *clientRun) addWorkers(ws []*session.Worker) error {
 		r.workers = append(r.workers, cw)
 	}
 	for _, cw := range r.workers {
-		if err := cw.sw.Do(func(w *worker.Worker) { cw.node = w.Add(worker.Events, "echo-clients", cw) }); err != nil {
+		if err := cw.sw.Do(func(w *worker.Worker) {
+			cw.node = w.Add(worker.Events, "echo-clients", cw)
+			cw.account = w.Account("echo clients", cw.usage)
+		}); err != nil {
 			return err
 		}
 	}
@@ -364,7 +367,7 @@ func (r *clientRun) removeWorkers() {
 // its worker has been visited.
 func (r *clientRun) free() {
 	for _, cw := range r.workers {
-		if cw.sw.Do(func(*worker.Worker) {}) == nil {
+		if cw.sw.Do(func(w *worker.Worker) { w.CloseAccount(cw.account) }) == nil {
 			cw.region.Close()
 		}
 	}

@@ -55,6 +55,9 @@ func (s *Server) start(o *options) (*serverRun, error) {
 		return nil, err
 	}
 	r.app = app
+	for i, w := range s.layer.Workers() {
+		_ = w.Do(func(w *worker.Worker) { r.workers[i].account = w.Account("echo server", r.workers[i].conns.Usage) })
+	}
 	for _, ep := range append([]transport.Endpoint{o.ep}, o.more...) {
 		err := app.Listen(o.proto, ep)
 		if err == nil && !o.raw {
@@ -115,9 +118,10 @@ const (
 
 // serverWorker is a worker's part, touched only there.
 type serverWorker struct {
-	conns *mem.Pool[serverConn] // by Session.Opaque
-	tally                       // of all sessions so far; other workers read it
-	_     [64]byte
+	conns   *mem.Pool[serverConn] // by Session.Opaque
+	account *worker.Account
+	tally   // of all sessions so far; other workers read it
+	_       [64]byte
 }
 
 // serverConn is a data session, or a control session.
@@ -164,7 +168,7 @@ func (r *serverRun) end(layer *session.Layer) error {
 	}
 	for i, w := range layer.Workers() {
 		// No callback begins any more, and none runs when its worker has been visited.
-		if w.Do(func(*worker.Worker) {}) == nil {
+		if w.Do(func(w *worker.Worker) { w.CloseAccount(r.workers[i].account) }) == nil {
 			r.workers[i].conns.Close()
 		}
 	}

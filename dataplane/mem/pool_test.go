@@ -156,7 +156,7 @@ func TestRing(t *testing.T) {
 			}
 			out++
 		}
-		u := UsageOf(q.region, 4, 0, 0, q.region.Size())
+		u := UsageOf(4, 0, 0, q.region.Bytes())
 		if r := u.Resident(); r > 4*ringKeep+4096 {
 			t.Fatalf("an empty queue holds %d bytes", r)
 		}

@@ -15,9 +15,12 @@ type Usage struct {
 	where [2][]byte
 }
 
-// UsageOf is the Usage of something that is not a Pool, in the first n bytes of r.
-func UsageOf(r *Region, slot, used, max, n int) Usage {
-	return Usage{Slot: slot, Used: used, Max: max, where: [2][]byte{r.b[:min(n, len(r.b))]}}
+// UsageOf is the Usage of something that is not a Pool: one or two stretches of regions,
+// from the start of a page on.
+func UsageOf(slot, used, max int, where ...[]byte) Usage {
+	u := Usage{Slot: slot, Used: used, Max: max}
+	copy(u.where[:], where)
+	return u
 }
 
 // residentStep is how many bytes the kernel is asked about at a time: it holds a lock

@@ -86,6 +86,7 @@ func New(w *worker.Worker, host Host, g *Groups) (*Table, error) {
 	if t.failed, err = mem.Slice[*pkt.Buf](MaxWaiting); err != nil {
 		return nil, err
 	}
+	w.Account("neighbors", t.entries.Usage)
 	t.timers = w.OnTimer(func(i uint64) { t.expire(uint32(i)) })
 	return t, nil
 }

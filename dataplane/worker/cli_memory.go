@@ -87,6 +87,7 @@ type Memory struct {
 	Process *ProcessMemory `json:"process,omitempty"`
 	Heap    HeapMemory     `json:"goHeap"`
 	Pools   pools          `json:"pools,omitempty"`
+	Workers []PoolMemory   `json:"workers,omitempty"`
 }
 
 // ProcessMemory is the kernel's account of the process.
@@ -110,7 +111,7 @@ func showMemory(workers []*Worker) *cli.Command {
 	return &cli.Command{
 		Path:  "show memory",
 		Usage: "[main-heap] [verbose]",
-		Help:  "Show memory of the process, the Go heap and packet buffers",
+		Help:  "Show memory of the process, the Go heap, packet buffers and the pools of each thread",
 		Run: func(c *cli.Ctx, in *cli.Input) (cli.Result, error) {
 			heapOnly := false
 			for !in.Done() {
@@ -128,7 +129,10 @@ func showMemory(workers []*Worker) *cli.Command {
 			}
 			m.Process = processMemory()
 			var err error
-			m.Pools, err = poolStatus(workers)
+			if m.Pools, err = poolStatus(workers); err != nil {
+				return nil, err
+			}
+			m.Workers, err = Accounts(workers)
 			return m, err
 		},
 	}
@@ -179,6 +183,12 @@ func (m *Memory) Text(w io.Writer, _ cli.Layout) error {
 	for _, p := range m.Pools {
 		fmt.Fprintf(&b, "packet buffers '%s': size %s, used %s, free %s\n", p.Name, cli.FormatSize(uint64(p.Total*p.Size)),
 			cli.FormatSize(uint64(p.Used*p.Size)), cli.FormatSize(uint64((p.Total-p.Used)*p.Size)))
+	}
+	for k, p := range m.Workers {
+		if k == 0 || p.Thread != m.Workers[k-1].Thread {
+			fmt.Fprintf(&b, "Thread %d:\n%s%10s%12s%12s%12s\n", p.Thread, cli.Left("Pool", 24), "Slot", "Used", "Capacity", "Resident")
+		}
+		fmt.Fprintf(&b, "%s%10d%12d%12d%12s\n", cli.Left(p.Name, 24), p.Slot, p.Used, p.Max, cli.FormatSize(p.Resident))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

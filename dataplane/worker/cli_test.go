@@ -163,7 +163,9 @@ func TestSystemCommands(t *testing.T) {
 	matches(t, "show memory", run("show memory"),
 		`process: resident [\d.]+[mg], at most [\d.]+[mg], in huge pages [\d.]+[kmg]?, address space [\d.]+[mg]`,
 		`go heap: live [\d.]+[kmg], mapped [\d.]+[kmg], next collection at [\d.]+[kmg], \d+ collections, [1-9]\d* goroutines`,
-		`packet buffers 'test': size 148k, used 6.94k, free 141.06k`)
+		`packet buffers 'test': size 148k, used 6.94k, free 141.06k`, `Thread 0:`,
+		`Pool                          Slot        Used    Capacity    Resident`,
+		`timers                          32           0     4194304           [\dk.]+`)
 	matches(t, "show memory main-heap", run("show memory main-heap"), `go heap: .*`)
 	matches(t, "show cpu", run("show cpu"), `Model name:               \S.*`, `Microarch model \(family\): \S.*\(family 0x\S+ model 0x\S+ stepping 0x\S+\)`,
 		`Flags:                    .*sse.*`, `Base frequency:           [\d.]+ GHz`)

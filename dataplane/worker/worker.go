@@ -105,6 +105,7 @@ type Worker struct {
 	tracer   Tracer
 	Stalls   Stalls
 	delay    runDelay
+	accounts []*Account
 	running  atomic.Bool
 	stopping atomic.Bool
 	tid      atomic.Int32 // of the thread, 0 while there is none
@@ -134,6 +135,7 @@ func New(cfg Config) (*Worker, error) {
 	if err := w.Wheel.init(); err != nil {
 		return nil, err
 	}
+	w.Account("timers", w.Wheel.pool.Usage)
 	if err := w.notify.init(); err != nil {
 		return nil, err
 	}

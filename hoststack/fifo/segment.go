@@ -109,6 +109,12 @@ func (s *Segment) Usage() Usage {
 		Backed: uint64(s.a.backed) << blockShift, Failed: s.a.failed}
 }
 
+// Memory tells the same in lines of 64 bytes, and where: it may be asked how much of that
+// is resident.
+func (s *Segment) Memory() mem.Usage {
+	return mem.UsageOf(1<<lineShift, int(s.a.used>>lineShift), len(s.bytes)>>lineShift, s.bytes[:min(int(s.a.fresh)<<blockShift, len(s.bytes))])
+}
+
 // Trim gives the memory of at most n free blocks of 2 MiB back to the kernel and
 // returns how many it gave. Call it when there is time.
 func (s *Segment) Trim(n int) int { return s.a.trim(n) }

@@ -31,6 +31,9 @@ func (s *Store) Segment() *Segment { return s.seg }
 func (s *Store) Used() int { return s.pool.Used() }
 func (s *Store) Max() int  { return s.pool.Max() }
 
+// Usage tells what the FIFOs hold, without their bytes.
+func (s *Store) Usage() mem.Usage { return s.pool.Usage() }
+
 // New makes an empty local FIFO for size bytes (see ClampSize); 0 and nil when
 // there are too many. It holds no chunk before the first byte.
 func (s *Store) New(size uint32) (Ref, *FIFO) { return s.NewAt(size, 0) }

@@ -120,6 +120,15 @@ func (t *Table) Bytes() int {
 	return b
 }
 
+// Usage tells what the table holds.
+func (t *Table) Usage() mem.Usage {
+	where := [][]byte{t.cur.region.Bytes()}
+	if t.old.region != nil {
+		where = append(where, t.old.region.Bytes())
+	}
+	return mem.UsageOf(8, t.Len(), t.Cap(), where...)
+}
+
 // Cursor walks over the candidates for one hash. The table must not change
 // meanwhile.
 type Cursor struct {

@@ -14,7 +14,11 @@ import (
 const (
 	sweepEvery = 10 * int64(time.Millisecond)
 	sweepStep  = 256 // sessions looked at in a Step
-	trimEvery  = 100 * int64(time.Millisecond)
+	// FIFO memory that is backed and not used is given back, some each round, beyond
+	// reserve; after quietAfter without any FIFO all of it.
+	reserve    = 16 << 20
+	quietAfter = int64(time.Second)
+	maxTrim    = 8
 )
 
 // warm tells that a FIFO of s was used.
@@ -33,10 +37,7 @@ func (w *Worker) cool(now int64) int {
 			return 0
 		}
 		w.sweepAt, w.sweepLeft = now, w.cooling.Len()
-		if now-w.trimAt >= trimEvery {
-			w.trimAt = now
-			w.trim()
-		}
+		w.trim(now)
 	}
 	for n := min(w.sweepLeft, sweepStep); n > 0; n-- {
 		w.sweepLeft--
@@ -76,10 +77,19 @@ func (w *Worker) giveBack(ref *fifo.Ref, pos *uint32) {
 	}
 }
 
-// trim gives 2 MiB back to the kernel when much more is backed than used.
-func (w *Worker) trim() {
+// trim gives some memory back to the kernel when much more is backed than used: one block
+// of 2 MiB in a round as a rule, more when there are hundreds.
+func (w *Worker) trim(now int64) {
 	seg := w.fifos.Segment()
-	if u := seg.Usage(); u.Backed > 2*u.Used+16<<20 {
-		seg.Trim(1)
+	u := seg.Usage()
+	keep := 2*u.Used + reserve
+	switch {
+	case w.fifos.Used() > 0:
+		w.usedAt = now
+	case now-w.usedAt > quietAfter:
+		keep = 0
+	}
+	if u.Backed > keep {
+		seg.Trim(int(min(1+(u.Backed-keep)>>28, maxTrim)))
 	}
 }

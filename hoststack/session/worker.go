@@ -37,10 +37,12 @@ type Worker struct {
 
 	sweepAt   int64 // when the present round of cooling began
 	sweepLeft int   // sessions left in it
-	trimAt    int64
+	usedAt    int64 // when there was a FIFO last
 
 	errors []uint64 // row of Layer.errors
 	nodes  []*worker.Added
+
+	accounts []*worker.Account
 }
 
 // newWorker makes the session layer's part of w.
@@ -66,6 +68,8 @@ func newWorker(l *Layer, w *worker.Worker) (*Worker, error) {
 	if sw.paced.heap, err = mem.Slice[paced](n); err != nil {
 		return nil, fmt.Errorf("session: queue: %w", err)
 	}
+	sw.accounts = []*worker.Account{w.Account("sessions", sw.pool.Usage), w.Account("fifos", sw.fifos.Usage),
+		w.Account("fifo segment", seg.Memory)}
 	sw.owner = w.OnTimer(func(uint64) { sw.alarm = 0 })
 	sw.nodes = []*worker.Added{
 		w.Add(worker.Events, "session-queue", worker.NodeFunc(sw.tell)),
@@ -78,6 +82,9 @@ func newWorker(l *Layer, w *worker.Worker) (*Worker, error) {
 func (w *Worker) close() {
 	for _, n := range w.nodes {
 		w.Remove(n)
+	}
+	for _, a := range w.accounts {
+		w.CloseAccount(a)
 	}
 	w.Wheel.Disarm(&w.alarm)
 	seg := w.fifos.Segment()

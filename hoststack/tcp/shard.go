@@ -76,6 +76,11 @@ func newShard(t *TCP, w *worker.Worker, seed uint64) (s *shard, err error) {
 	}
 	s.version(0)
 	s.timers = w.OnTimer(s.fired)
+	w.Account("tcp connections", s.conns.Usage)
+	w.Account("tcp loss recovery", s.colds.Usage)
+	w.Account("tcp time-wait", s.waits.pool.Usage)
+	w.Account("tcp flow table", s.flows.Usage)
+	w.Account("tcp source ports", s.ports.Usage)
 	return s, nil
 }
 

@@ -19,8 +19,14 @@ type entry struct {
 }
 
 const (
-	minShift  = 10      // 1024 entries at least
-	moveSlots = 64      // old positions looked at per change while moving
+	minShift = 10 // 1024 entries at least
+	// moveSlots is how many old positions are looked at per change while moving; one that
+	// holds an entry counts moveCost times. In a new slab each entry that is moved may be a
+	// page fault: many at a time would make the first changes after a growth slow. For the
+	// same reason slabs are in small pages: 2 MB take the kernel up to 2 ms to clear, and
+	// the first changes touch all of them.
+	moveSlots = 64
+	moveCost  = 8
 	releaseAt = 1 << 16 // bytes
 )
 
@@ -36,9 +42,6 @@ func newSlab(log int) (slab, error) {
 	r, err := mem.Map(8 << log)
 	if err != nil {
 		return slab{}, err
-	}
-	if log > 18 {
-		r.Huge()
 	}
 	return slab{region: r, base: r.Base(), shift: uint8(32 - log), mask: 1<<log - 1}, nil
 }
@@ -274,6 +277,7 @@ func (t *Table) move() {
 			t.cur.insert(e.hash, e.index)
 			*e = entry{}
 			t.inOld--
+			budget -= moveCost - 1
 		} else if budget <= 0 {
 			return
 		}

@@ -98,6 +98,7 @@ type ownedSessions struct {
 	server  bool
 	client  bool
 	verbose bool
+	More    int `json:"more,omitempty"` // client sessions that are not listed
 }
 
 func (l *Layer) ownedSessions(c *cli.Ctx, server, client, verbose bool) (cli.Result, error) {
@@ -108,16 +109,31 @@ func (l *Layer) ownedSessions(c *cli.Ctx, server, client, verbose bool) (cli.Res
 	if client {
 		out.Client = []Row{}
 	}
-	err := l.each(c, func(w *Worker, s *Session) {
-		switch {
-		case server && s.state == Listening:
-			out.Server = append(out.Server, w.row(s, 1))
-		case client && s.flags&fActive != 0 && s.state >= Accepting && s.app != 0:
-			out.Client = append(out.Client, w.row(s, 1))
+	if server { // listeners are sessions of worker 0
+		rows, _, err := l.workers[0].gather(c, 1, maxListed, func(s *Session) bool { return s.state == Listening })
+		if err != nil {
+			return nil, err
 		}
-	})
-	return out, err
+		out.Server = append(out.Server, rows...)
+	}
+	if !client {
+		return out, nil
+	}
+	for _, w := range l.workers {
+		rows, n, err := w.gather(c, 1, maxRows, func(s *Session) bool {
+			return s.flags&fActive != 0 && s.state >= Accepting && s.app != 0
+		})
+		if err != nil {
+			return nil, err
+		}
+		out.Client = append(out.Client, rows...)
+		out.More += n - len(rows)
+	}
+	return out, nil
 }
+
+// maxListed listeners are shown: all that there can be.
+const maxListed = 1 << placeBits
 
 func (a ownedSessions) Text(w io.Writer, _ cli.Layout) error {
 	if a.server {
@@ -152,6 +168,9 @@ func (a ownedSessions) Text(w io.Writer, _ cli.Layout) error {
 				fmt.Fprintf(w, "%s%s", cli.Left("-1", 15), cli.Left(fmt.Sprint(r.Thread), 10))
 			}
 			fmt.Fprintln(w)
+		}
+		if a.More > 0 {
+			fmt.Fprintf(w, "%d more. Use show session with filters.\n", a.More)
 		}
 	}
 	return nil

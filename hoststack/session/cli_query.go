@@ -210,6 +210,6 @@ func (w *Worker) ends(s *Session) (local, remote netip.AddrPort) {
 	if s.state >= Accepting {
 		return w.Addrs(s)
 	}
-	i, _ := w.printable(s)
+	i, _ := w.printable(s, true)
 	return i.Local, i.Remote
 }

@@ -54,7 +54,7 @@ type Fifo struct {
 
 // row describes s; on its worker.
 func (w *Worker) row(s *Session, verbose int) Row {
-	info, ok := w.printable(s)
+	info, ok := w.printable(s, verbose <= 1)
 	p := s.conn.Proto
 	r := Row{Thread: w.Index, Index: s.number(), Proto: p.String(), letter: cmp.Or(info.Letter, p.Letter()), open: ok,
 		Local: info.Local, Remote: info.Remote, State: info.State, Session: s.state.String(),

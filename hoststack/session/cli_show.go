@@ -132,18 +132,11 @@ func (w *Worker) show(c *cli.Ctx, q *query) (*Thread, error) {
 	if !t.Shown {
 		return t, nil
 	}
-	matched := 0
-	err := w.each(c, func(w *Worker, s *Session) {
-		if s.state >= AppClosed {
-			t.Closed++
-		}
-		if !q.matches(w, s) {
-			return
-		}
-		if matched++; matched <= t.limit {
-			t.Rows = append(t.Rows, w.row(s, q.verbose))
-		}
+	rows, matched, err := w.gather(c, q.verbose, t.limit, func(s *Session) bool {
+		t.Closed += b2i(s.state >= AppClosed)
+		return q.matches(w, s)
 	})
+	t.Rows = rows
 	if q.filtered {
 		t.Matched = &matched
 	}
@@ -217,12 +210,14 @@ func (l *Layer) showOne(c *cli.Ctx, q *query) (cli.Result, error) {
 			}
 			continue
 		}
-		if err := w.each(c, func(w *Worker, s *Session) {
-			if len(rows) == 0 && q.matches(w, s) && (q.index < 0 || s.state != Listening && s.conn.Index == uint32(q.index)) {
-				rows = append(rows, w.row(s, 2))
-			}
-		}); err != nil {
+		found, _, err := w.gather(c, 2, 1, func(s *Session) bool {
+			return q.matches(w, s) && (q.index < 0 || s.state != Listening && s.conn.Index == uint32(q.index))
+		})
+		if err != nil {
 			return nil, err
+		}
+		if len(rows) == 0 {
+			rows = found
 		}
 	}
 	if len(rows) == 0 {
@@ -366,4 +361,11 @@ func endpoint(a netip.AddrPort) string {
 		return "0.0.0.0:0"
 	}
 	return fmt.Sprintf("%s:%d", a.Addr(), a.Port())
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

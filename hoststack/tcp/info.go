@@ -22,6 +22,9 @@ func (t *TCP) Info(w *worker.Worker, c transport.Conn, out *transport.Info) bool
 	out.Local = netip.AddrPortFrom(x.local.Netip(), x.lport)
 	out.Remote = netip.AddrPortFrom(x.remote.Netip(), x.rport)
 	out.State = x.state.String()
+	if out.Brief {
+		return true
+	}
 	out.Text = s.text2(c.Index, x, w.Now())
 	out.Fields = s.fields(x, w.Now())
 	return true

@@ -153,6 +153,8 @@ type PortStats struct {
 
 // Info is the printable state of one connection.
 type Info struct {
+	// Brief, set by the caller, leaves Text and Fields out: they cost several microseconds.
+	Brief  bool
 	Local  netip.AddrPort
 	Remote netip.AddrPort
 	State  string // VPP's name: ESTABLISHED, LISTEN

@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS  = -X main.version=$(VERSION) -X main.built=$(shell git log -1 --format=%cI 2>/dev/null)
 FUZZTIME ?= 60s
 
-.PHONY: help deps test-deps build run demo test race bench lint fuzz install clean
+.PHONY: help deps test-deps build run demo million test race bench lint fuzz install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ run: build ## start two instances joined by memif and open the shell of the seco
 
 demo: build ## the whole tour without a person: ping, echo server, echo clients, sessions
 	@scripts/demo.sh
+
+million: build ## a million connections, opened, used, closed; prints what they cost
+	@scripts/million.sh
 
 test: build test-deps ## unit tests, race tests and end-to-end tests
 	@scripts/test.sh

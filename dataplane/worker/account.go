@@ -27,7 +27,7 @@ func (w *Worker) CloseAccount(a *Account) {
 	w.accounts = list
 }
 
-// PoolMemory is what an Account holds.
+// PoolMemory is what an Account holds, or a pool that a command has asked itself.
 type PoolMemory struct {
 	Thread int    `json:"thread"`
 	Name   string `json:"name"`
@@ -45,7 +45,10 @@ func Accounts(workers []*Worker) ([]PoolMemory, error) {
 		}
 	})
 	for i := range out {
-		out[i].Resident = out[i].Usage.Resident()
+		out[i].Ask()
 	}
 	return out, err
 }
+
+// Ask asks the kernel how much is resident. Not on a worker: it may take a millisecond.
+func (m *PoolMemory) Ask() { m.Resident = m.Usage.Resident() }

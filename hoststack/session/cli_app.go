@@ -222,10 +222,12 @@ func (d AppDetails) Text(w io.Writer, _ cli.Layout) error {
 // SegmentRow is one segment manager: the FIFO memory of a worker, which all its
 // applications share.
 type SegmentRow struct {
-	Thread int        `json:"thread"`
-	Name   string     `json:"name"`
-	FIFOs  int        `json:"fifos"`
-	Usage  fifo.Usage `json:"usage"`
+	Thread  int               `json:"thread"`
+	Name    string            `json:"name"`
+	FIFOs   int               `json:"fifos"`
+	Usage   fifo.Usage        `json:"usage"`
+	Headers worker.PoolMemory `json:"headers"` // the FIFOs without their bytes
+	Segment worker.PoolMemory `json:"segment"` // their bytes, in lines
 }
 
 type segmentRows struct {
@@ -242,12 +244,18 @@ func (l *Layer) runSegments(_ *cli.Ctx, in *cli.Input) (cli.Result, error) {
 		return nil, ErrNotEnabled
 	}
 	for i, w := range l.workers {
+		m := SegmentRow{Thread: i, Name: w.Name, Headers: worker.PoolMemory{Thread: i, Name: "fifos"},
+			Segment: worker.PoolMemory{Thread: i, Name: "fifo segment"}}
 		err := w.Do(func(*worker.Worker) {
-			out.Managers = append(out.Managers, SegmentRow{i, w.Name, w.fifos.Used(), w.fifos.Segment().Usage()})
+			m.FIFOs, m.Usage = w.fifos.Used(), w.fifos.Segment().Usage()
+			m.Headers.Usage, m.Segment.Usage = w.fifos.Usage(), w.fifos.Segment().Memory()
 		})
 		if err != nil {
 			return nil, err
 		}
+		m.Headers.Ask()
+		m.Segment.Ask()
+		out.Managers = append(out.Managers, m)
 	}
 	return out, nil
 }
@@ -262,8 +270,9 @@ func (s segmentRows) Text(w io.Writer, _ cli.Layout) error {
 		u := &m.Usage
 		fmt.Fprintf(w, "[%d] %s app-wrk: %d segs: 1 max-fifo-sz: %s wmarks: 100 100 no-tuning flags: connects listener \n",
 			m.Thread, m.Name, m.Thread, cli.FormatSize(fifo.MaxSize))
-		fmt.Fprintf(w, "    size %s used %s backed %s chunks %d fifos %d refused %d\n", cli.FormatSize(u.Size),
-			cli.FormatSize(u.Used), cli.FormatSize(u.Backed), u.Chunks, m.FIFOs, u.Failed)
+		fmt.Fprintf(w, "    size %s used %s backed %s resident %s chunks %d refused %d\n", cli.FormatSize(u.Size),
+			cli.FormatSize(u.Used), cli.FormatSize(u.Backed), cli.FormatSize(m.Segment.Resident), u.Chunks, u.Failed)
+		fmt.Fprintf(w, "    fifos %d of %d resident %s\n", m.FIFOs, m.Headers.Max, cli.FormatSize(m.Headers.Resident))
 	}
 	return nil
 }

@@ -95,12 +95,13 @@ func (l *Layer) runShow(c *cli.Ctx, in *cli.Input) (cli.Result, error) {
 
 // Thread is one thread's part of "show session".
 type Thread struct {
-	Thread  int   `json:"thread"`
-	Count   int   `json:"count"`             // sessions that there are
-	Closed  int   `json:"closed"`            // of these, being torn down
-	Matched *int  `json:"matched,omitempty"` // sessions that the filters let through
-	Shown   bool  `json:"-"`
-	Rows    []Row `json:"sessions,omitempty"`
+	Thread  int               `json:"thread"`
+	Count   int               `json:"count"`             // sessions that there are
+	Closed  int               `json:"closed"`            // of these, being torn down
+	Matched *int              `json:"matched,omitempty"` // sessions that the filters let through
+	Shown   bool              `json:"-"`
+	Rows    []Row             `json:"sessions,omitempty"`
+	Pool    worker.PoolMemory `json:"pool"` // where sessions live
 
 	verbose, limit int
 	tree           bool
@@ -118,9 +119,11 @@ func (w *Worker) show(c *cli.Ctx, q *query) (*Thread, error) {
 	if q.force {
 		t.limit = 1<<31 - 1
 	}
-	if err := w.Do(func(*worker.Worker) { t.Count = w.live }); err != nil {
+	t.Pool = worker.PoolMemory{Thread: w.Index, Name: "sessions"}
+	if err := w.Do(func(*worker.Worker) { t.Count, t.Pool.Usage = w.live, w.pool.Usage() }); err != nil {
 		return nil, err
 	}
+	t.Pool.Ask()
 	if q.verbose == 0 && !q.filtered {
 		return t, nil
 	}

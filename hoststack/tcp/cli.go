@@ -45,11 +45,12 @@ type commands struct{ t *TCP }
 
 // ThreadStats are one worker's counters.
 type ThreadStats struct {
-	Thread        int         `json:"thread"`
-	PendingTimers int         `json:"pendingTimers"`
-	Connections   int         `json:"connections"`
-	TimeWaits     int         `json:"timeWaits"`
-	Stats         WorkerStats `json:"stats"`
+	Thread        int                 `json:"thread"`
+	PendingTimers int                 `json:"pendingTimers"`
+	Connections   int                 `json:"connections"`
+	TimeWaits     int                 `json:"timeWaits"`
+	Stats         WorkerStats         `json:"stats"`
+	Pools         []worker.PoolMemory `json:"pools"` // connections, and those in TIME_WAIT
 }
 
 // StatsResult is the result of "show tcp stats".
@@ -58,15 +59,19 @@ type StatsResult []ThreadStats
 // Stats are the counters of all workers. Control path.
 func (t *TCP) Stats() (out StatsResult, err error) {
 	for i, s := range t.shards {
-		x := ThreadStats{Thread: i}
+		x := ThreadStats{Thread: i, Pools: []worker.PoolMemory{{Thread: i, Name: "connections"}, {Thread: i, Name: "connections in time-wait"}}}
 		err := s.w.Do(func(w *worker.Worker) {
 			x.Stats = s.stats
 			x.Connections = s.conns.Used()
 			x.TimeWaits = s.waits.pool.Used()
 			x.PendingTimers = s.armed + b2i(s.waits.timer != 0)
+			x.Pools[0].Usage, x.Pools[1].Usage = s.conns.Usage(), s.waits.pool.Usage()
 		})
 		if err != nil {
 			return nil, err
+		}
+		for k := range x.Pools {
+			x.Pools[k].Ask()
 		}
 		out = append(out, x)
 	}
@@ -83,6 +88,11 @@ func (r StatsResult) Text(w io.Writer, _ cli.Layout) error {
 				if _, err := fmt.Fprintf(w, " %d %s\n", l.n, l.text); err != nil {
 					return err
 				}
+			}
+		}
+		for _, p := range x.Pools {
+			if p.Used > 0 {
+				fmt.Fprintf(w, " %d %s of %d, %s resident\n", p.Used, p.Name, p.Max, cli.FormatSize(p.Resident))
 			}
 		}
 	}

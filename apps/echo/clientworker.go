@@ -23,8 +23,9 @@ const (
 	// the scheduler lets out in one.
 	stepConns = 256
 	// underWay is how many sessions of a fixed number of bytes one worker has started and
-	// not finished. Each holds a FIFO and memory for its bytes, however few.
-	underWay = 16384
+	// not finished. Each holds a FIFO and memory for its bytes, however few; and what waits
+	// for its acknowledgment behind too many others is sent again.
+	underWay = 4096
 )
 
 // clientConn is a data session of a client: plain bytes.

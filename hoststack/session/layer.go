@@ -17,7 +17,7 @@ import (
 type Config struct {
 	Workers  []*worker.Worker
 	Stats    *stats.Set   // where errors are counted
-	Sessions int          // most sessions of a worker, 1 Mi by default
+	Sessions int          // most sessions of a worker, 2 Mi by default
 	FIFOs    int          // most FIFOs with bytes in them, of a worker; 256 Ki by default
 	Memory   int          // bytes of FIFO memory of a worker, reserved and used as needed; 4 GiB
 	Log      *slog.Logger // where failures of applications are reported
@@ -49,7 +49,7 @@ func New(cfg Config) (*Layer, error) {
 			*v = n
 		}
 	}
-	set(&cfg.Sessions, 1<<20)
+	set(&cfg.Sessions, 1<<21)
 	set(&cfg.FIFOs, 1<<18)
 	set(&cfg.Memory, 4<<30)
 	if cfg.Log == nil {

@@ -84,6 +84,11 @@ func TestClientOptions(t *testing.T) {
 		{"uri tcp://6.0.1.1/1234 fifo-size 4096 bytes 1", func(o *options) bool { return o.fifo == 4096 }},
 		{"uri tcp://6.0.1.1/1234 fifo-size 64k gbytes 2", func(o *options) bool { return o.fifo == 64<<10 && o.bytes == 2<<30 }},
 		{"uri tcp://6.0.1.1/1234 echo-bytes", func(o *options) bool { return o.echo && o.bytes == 8192 && o.interval == 0 }},
+		{"nclients 1000000 active 10000 bytes 64 hold 2.5", func(o *options) bool {
+			return o.clients == 1000000 && o.active == 10000 && o.hold == 2500*time.Millisecond && !o.synGiven
+		}},
+		{"nclients 5 active 7 syn-timeout 3", func(o *options) bool { return o.active == 5 && o.synGiven && o.hold == 0 }},
+		{"nclients 5", func(o *options) bool { return o.active == 5 }},
 		{"report-interval-total 2 run-time 4", func(o *options) bool {
 			return o.total && o.interval == 2*time.Second && o.ep.Addr.String() == "6.0.1.1:1234" && o.scope == 0
 		}},
@@ -99,7 +104,7 @@ func TestClientOptions(t *testing.T) {
 	}
 	for _, line := range []string{
 		"bogus 3", "uri", "nclients 0", "nclients many", "bytes 0", "run-time 3 bytes 5", "throughput 3m max-tx-chunk 4k",
-		"uri udp://6.0.1.1/1", "uri tcp://6.0.1.1/65535", "uri tcp://0.0.0.0/80", "report-interval 0", "fifo-size 2g", "client-batch 0",
+		"uri udp://6.0.1.1/1", "uri tcp://6.0.1.1/65535", "uri tcp://0.0.0.0/80", "report-interval 0", "fifo-size 2g", "client-batch 0", "active 0", "active", "hold", "hold 0",
 	} {
 		if o, err := parseClient(cli.NewInput(line)); !errors.Is(err, cli.ErrUsage) {
 			t.Errorf("%s was accepted: %+v, %v", line, o, err)

@@ -245,3 +245,46 @@ func TestSeveralURIs(t *testing.T) {
 	}
 	l.serve("uri tcp://0.0.0.0/8 uri tcp://0.0.0.0/10")
 }
+
+// TestHold: some sessions are used, all stay open, and all close when the time is up; the
+// server keeps nothing of them.
+func TestHold(t *testing.T) {
+	const clients, active = 1500, 7 // more than may close at a time
+	l := newLab(t)
+	srv := l.serve("raw uri tcp://0.0.0.0/7")
+	r := l.client("raw uri tcp://10.0.1.2/7 nclients 1500 active 7 bytes 64 echo-bytes test-bytes hold 5")
+	if !l.w.RunFor(1000*millisecond, func() bool { return r.sum().finished == active }) {
+		t.Fatalf("%+v", r.sum())
+	}
+	r.phase.Store(uint32(phaseHolding))
+	l.w.RunFor(5000*millisecond, nil)
+	served := func() int { return srv.workers[0].conns.Used() }
+	if s := r.sum(); s.gone != 0 || s.rx != active*64 || served() != clients {
+		t.Fatalf("held: %+v, the server has %d", s, served())
+	}
+	r.phase.Store(uint32(phaseClosing))
+	if !l.w.RunFor(1000*millisecond, func() bool { return r.sum().gone == clients && served() == 0 }) {
+		t.Fatalf("closed: %+v, the server has %d", r.sum(), served())
+	}
+	if s := r.sum(); s.lost != 0 || r.failure.Load() != nil {
+		t.Fatalf("%+v, %v", s, r.failure.Load())
+	}
+}
+
+// TestLostWhileHeld: a session that ends while it is held is a failure.
+func TestLostWhileHeld(t *testing.T) {
+	l := newLab(t)
+	l.serve("raw uri tcp://0.0.0.0/7")
+	r := l.client("raw uri tcp://10.0.1.2/7 nclients 3 active 1 bytes 64 echo-bytes hold 5")
+	if !l.w.RunFor(1000*millisecond, func() bool { return r.sum().finished == 1 }) {
+		t.Fatalf("%+v", r.sum())
+	}
+	r.phase.Store(uint32(phaseHolding))
+	if err := l.server.stop(); err != nil {
+		t.Fatal(err)
+	}
+	l.w.RunFor(100*millisecond, nil)
+	if s := r.sum(); s.lost != 3 || r.failure.Load() == nil {
+		t.Fatalf("%+v, %v", s, r.failure.Load())
+	}
+}

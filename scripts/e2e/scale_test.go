@@ -6,8 +6,6 @@ import (
 	"time"
 )
 
-func withConf(words string) func(*instance) { return func(i *instance) { i.conf = words } }
-
 // TestHundredThousand is scripts/million.sh in small: many connections are opened from
 // several addresses, some are used, all are closed, and their memory goes back.
 func TestHundredThousand(t *testing.T) {

@@ -24,21 +24,31 @@ func (in *instance) openMemif(o ports.MemifOptions) (device.Device, error) {
 		MAC: o.MAC, RxQ: o.RxQueues, TxQ: o.TxQueues}, in.pool)
 }
 
-// hostDevice is an af_packet device with what was found when it was opened.
-type hostDevice struct {
-	*afpacket.Device
+// dpdkHost is an af_packet device of DPDK's with what was found when it was opened.
+type dpdkHost struct {
+	*afpacket.DPDK
 	warnings []string
 }
 
-func (d hostDevice) Warnings() []string { return d.warnings }
+func (d dpdkHost) Warnings() []string { return d.warnings }
 
 func (in *instance) openHost(o ports.HostOptions) (device.Device, error) {
-	d, warnings, err := afpacket.Open(afpacket.Options{Interface: o.Name, MAC: o.MAC,
-		Queues: max(o.RxQueues, o.TxQueues), Frames: max(o.RxSize, o.TxSize)}, in.pool)
+	opts := afpacket.Options{Interface: o.Name, MAC: o.MAC,
+		Queues: max(o.RxQueues, o.TxQueues), Frames: max(o.RxSize, o.TxSize),
+		QueueingDiscipline: o.NoQdiscBypass, NoOffload: o.NoOffload}
+	if !o.DPDK {
+		// Not returned as it is: a nil *Device is not a nil device.Device.
+		d, err := afpacket.Open(opts, in.pool)
+		if err != nil {
+			return nil, err
+		}
+		return d, nil
+	}
+	d, warnings, err := afpacket.OpenDPDK(opts, in.pool)
 	if err != nil {
 		return nil, err
 	}
-	return hostDevice{d, warnings}, nil
+	return dpdkHost{d, warnings}, nil
 }
 
 func (in *instance) openTap(o ports.TapOptions) (device.Device, error) {

@@ -10,11 +10,11 @@ func createHost(m *Manager) *cli.Command {
 	return &cli.Command{
 		Path: "create host-interface",
 		Usage: "[v2] name <ifname> [num-rx-queues <n>] [num-tx-queues <n>] [rx-size <n>] [tx-size <n>] [hw-addr <mac-addr>] " +
-			"[mode ethernet] [qdisc-bypass-disable] [cksum-gso-disable]",
-		Help: "Create an interface over a network interface of the kernel",
+			"[mode ethernet] [qdisc-bypass-disable] [cksum-gso-disable] [dpdk]",
+		Help: "Create an interface over a network interface of the kernel; dpdk: with DPDK's driver, not ours",
 		Complete: keywords(map[string]func() []cli.Word{"name": kernelNames, "num-rx-queues": nil, "num-tx-queues": nil, "rx-size": nil,
 			"tx-size": nil, "hw-addr": nil, "mode": func() []cli.Word { return []cli.Word{{Text: "ethernet"}} }},
-			"name", "num-rx-queues", "num-tx-queues", "rx-size", "tx-size", "hw-addr", "mode", "qdisc-bypass-disable", "cksum-gso-disable"),
+			"name", "num-rx-queues", "num-tx-queues", "rx-size", "tx-size", "hw-addr", "mode", "qdisc-bypass-disable", "cksum-gso-disable", "dpdk"),
 		Run: func(c *cli.Ctx, in *cli.Input) (cli.Result, error) {
 			o, err := parseHost(in)
 			if err != nil {
@@ -57,6 +57,8 @@ func parseHost(in *cli.Input) (o HostOptions, err error) {
 			o.NoQdiscBypass = true
 		case in.Match("cksum-gso-disable"):
 			o.NoOffload = true
+		case in.Match("dpdk"):
+			o.DPDK = true
 		case in.Match("mode"):
 			if !in.Match("ethernet") {
 				err = cli.Usagef("only mode ethernet is supported, got %s", cli.Quote(in.Rest()))
@@ -65,6 +67,9 @@ func parseHost(in *cli.Input) (o HostOptions, err error) {
 		default:
 			err = in.Unknown()
 		}
+	}
+	if err == nil && o.DPDK && (o.NoQdiscBypass || o.NoOffload) {
+		err = cli.Usagef("dpdk has neither qdisc-bypass-disable nor cksum-gso-disable")
 	}
 	if err == nil && o.Name == "" {
 		err = cli.Usagef("missing host interface name")

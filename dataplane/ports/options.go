@@ -47,6 +47,8 @@ type HostOptions struct {
 	// checksum and segmentation offload with the kernel alone.
 	NoQdiscBypass bool `json:"noQdiscBypass"`
 	NoOffload     bool `json:"noOffload"`
+	// DPDK takes DPDK's driver in the place of ours.
+	DPDK bool `json:"dpdk"`
 }
 
 func (o *HostOptions) name() string { return "host-" + o.Name }

@@ -265,7 +265,11 @@ func TestHostInterface(t *testing.T) {
 		t.Errorf("kind %s", i.Kind)
 	}
 	h.fails("create host-interface name eth0", "create host-interface: interface host-eth0 already exists", false)
-	h.want("create host-interface name eth1", "host-eth1\n")
+	h.want("create host-interface name eth1 dpdk", "host-eth1\n")
+	if want := (HostOptions{Name: "eth1", RxQueues: 1, TxQueues: 1, DPDK: true}); h.af != want {
+		t.Errorf("options %+v", h.af)
+	}
+	h.fails("create host-interface name eth2 dpdk cksum-gso-disable", "create host-interface: dpdk has neither qdisc-bypass-disable nor cksum-gso-disable", true)
 	h.want("delete host-interface name eth0", "")
 	if h.ifs.ByName("host-eth0") != nil {
 		t.Error("host-eth0 is still there")

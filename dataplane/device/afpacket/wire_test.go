@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"vpphost/dataplane/device"
 	"vpphost/dataplane/device/netdev"
 	"vpphost/dataplane/device/netdev/nettest"
@@ -96,7 +98,7 @@ func newPool(t testing.TB, room int) *dpdk.Pool {
 // host is our end: a device and a worker's buffers.
 type host struct {
 	t     testing.TB
-	d     *Device
+	d     device.Device
 	rx    []device.RxQueue
 	tx    []device.TxQueue
 	cache *pkt.Cache
@@ -104,14 +106,54 @@ type host struct {
 	warn  []string
 }
 
-func (w *wire) open(pool *dpdk.Pool, o Options) *host {
+// driver opens devices.
+type driver struct {
+	name string
+	open func(Options, *dpdk.Pool) (d device.Device, warnings []string, err error)
+}
+
+var (
+	native = driver{"af_packet", func(o Options, pool *dpdk.Pool) (device.Device, []string, error) {
+		d, err := Open(o, pool)
+		return d, nil, err
+	}}
+	dpdks = driver{"net_af_packet", func(o Options, pool *dpdk.Pool) (device.Device, []string, error) {
+		return OpenDPDK(o, pool)
+	}}
+)
+
+// eachDriver runs a test with both.
+func eachDriver(t *testing.T, f func(t *testing.T, by driver)) {
+	for _, by := range []driver{native, dpdks} {
+		t.Run(by.name, func(t *testing.T) { f(t, by) })
+	}
+}
+
+// wakers are the descriptors that wake a worker.
+func (h *host) wakers() []int {
+	if r, ok := h.d.(device.Ringer); ok {
+		return r.Bells()
+	}
+	return h.d.Info().WakeFDs
+}
+
+func (w *wire) open(by driver, pool *dpdk.Pool, o Options) *host {
 	w.t.Helper()
 	o.Interface, o.NetNS, o.MAC = "va", w.ns, ourMAC
-	d, warn, err := Open(o, pool)
+	d, warn, err := by.open(o, pool)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	h := &host{t: w.t, d: d, warn: warn}
+	h := w.host(d, pool)
+	h.warn = warn
+	return h
+}
+
+// host is a device with what a worker has.
+func (w *wire) host(d device.Device, pool *dpdk.Pool) *host {
+	w.t.Helper()
+	h := &host{t: w.t, d: d}
+	var err error
 	for i := range d.Info().RxQ {
 		h.rx, h.tx = append(h.rx, d.Rx(i)), append(h.tx, d.Tx(i))
 	}
@@ -125,7 +167,18 @@ func (w *wire) open(pool *dpdk.Pool, o Options) *host {
 			w.t.Error(err)
 		}
 	})
+	h.carrier()
 	return h
+}
+
+// arm does what a worker does before it sleeps.
+func (h *host) arm() bool {
+	for _, q := range h.rx {
+		if b, ok := q.(device.Bell); ok && !b.Arm() {
+			return false
+		}
+	}
+	return true
 }
 
 // carrier waits until the kernel has noticed that both ends are up.
@@ -169,5 +222,23 @@ func (w *wire) toUs(c *net.UDPConn, payload []byte) {
 	w.t.Helper()
 	if _, err := c.WriteToUDP(payload, &net.UDPAddr{IP: ourIP.AsSlice(), Port: 7}); err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// superPackets has the kernel send 20 runs of 20 kB as UDP segments of 1000 bytes.
+func superPackets(t *testing.T, w *wire) {
+	c := w.socket()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT, 1000)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		w.toUs(c, nettest.Pattern(20000, byte(i)))
 	}
 }

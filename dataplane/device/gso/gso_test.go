@@ -8,62 +8,12 @@ import (
 	"net/netip"
 	"testing"
 
+	"vpphost/dataplane/device/netdev/nettest"
 	"vpphost/dataplane/hdr"
 	"vpphost/dataplane/pkt"
 )
 
-// stream is the headers of one TCP connection.
-type stream struct {
-	v6   bool
-	opts int // bytes of options
-	id   uint16
-	seq  uint32
-}
-
-// segment is the frame of the next n bytes of text. Its checksum field holds the sum of
-// the pseudo-header.
-func (s *stream) segment(n int, flags uint8, fill byte) []byte {
-	ipLen := ip4Len
-	if s.v6 {
-		ipLen = ip6Len
-	}
-	th := tcpLen + s.opts
-	f := make([]byte, etherLen+ipLen+th+n)
-	copy(f, []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0})
-	ip := f[etherLen:]
-	var src, dst hdr.Addr
-	if s.v6 {
-		f[12], f[13] = 0x86, 0xdd
-		src, dst = hdr.AddrOf(netip.MustParseAddr("fd00::1")), hdr.AddrOf(netip.MustParseAddr("fd00::2"))
-		ip[0], ip[3], ip[6], ip[7] = 0x60, 9, protoTCP, 64
-		binary.BigEndian.PutUint16(ip[4:], uint16(th+n))
-		copy(ip[8:], src[:])
-		copy(ip[24:], dst[:])
-	} else {
-		src, dst = hdr.AddrOf(netip.MustParseAddr("10.0.0.1")), hdr.AddrOf(netip.MustParseAddr("10.0.0.2"))
-		ip[0], ip[6], ip[8], ip[9] = 0x45, 0x40, 64, protoTCP
-		binary.BigEndian.PutUint16(ip[2:], uint16(ip4Len+th+n))
-		binary.BigEndian.PutUint16(ip[4:], s.id)
-		copy(ip[12:], src.V4())
-		copy(ip[16:], dst.V4())
-		binary.BigEndian.PutUint16(ip[10:], hdr.Checksum(ip[:ip4Len], 0).Fold())
-		s.id++
-	}
-	t := ip[ipLen:]
-	copy(t, []byte{0x12, 0x34, 0, 80})
-	binary.BigEndian.PutUint32(t[4:], s.seq)
-	binary.BigEndian.PutUint32(t[8:], 7777)
-	t[12], t[13], t[14] = uint8(th/4)<<4, flags, 0x20
-	for i := range s.opts {
-		t[20+i] = byte(i + 1)
-	}
-	for i := range n {
-		t[th+i] = fill + byte(i)
-	}
-	binary.BigEndian.PutUint16(t[16:], ^(hdr.Pseudo(&src, &dst, protoTCP) + hdr.Sum(len(t))).Fold())
-	s.seq += uint32(n)
-	return f
-}
+type stream = nettest.Stream
 
 func buffers(t testing.TB, frames [][]byte) []*pkt.Buf {
 	t.Helper()
@@ -120,14 +70,14 @@ func TestJoinThenCutIsTheOriginal(t *testing.T) {
 		s     stream
 		sizes []int
 	}{
-		{"two", stream{opts: 12}, []int{1448, 1448}},
-		{"many", stream{opts: 12, id: 65530, seq: 1<<32 - 3000}, []int{1448, 1448, 1448, 1448, 1448, 1448, 1448, 100}},
+		{"two", stream{Options: 12}, []int{1448, 1448}},
+		{"many", stream{Options: 12, ID: 65530, Seq: 1<<32 - 3000}, []int{1448, 1448, 1448, 1448, 1448, 1448, 1448, 100}},
 		{"no options", stream{}, []int{1460, 1460, 1}},
-		{"all options", stream{opts: 40}, []int{1420, 1420, 1420}},
-		{"v6", stream{v6: true, opts: 12}, []int{1428, 1428, 1428, 7}},
-		{"odd", stream{opts: 12}, []int{777, 777, 777, 776}},
+		{"all options", stream{Options: 40}, []int{1420, 1420, 1420}},
+		{"v6", stream{V6: true, Options: 12}, []int{1428, 1428, 1428, 7}},
+		{"odd", stream{Options: 12}, []int{777, 777, 777, 776}},
 		{"one byte each", stream{}, []int{1, 1, 1, 1}},
-		{"jumbo", stream{opts: 12}, []int{8948, 8948, 8948, 8948, 8948, 8948, 8948}},
+		{"jumbo", stream{Options: 12}, []int{8948, 8948, 8948, 8948, 8948, 8948, 8948}},
 	} {
 		for _, flags := range []uint8{ack, ack | psh} {
 			t.Run(fmt.Sprintf("%s/%x", tc.name, flags), func(t *testing.T) {
@@ -139,7 +89,7 @@ func TestJoinThenCutIsTheOriginal(t *testing.T) {
 					if i == len(tc.sizes)-1 {
 						f = flags
 					}
-					frames = append(frames, s.segment(n, f, byte(i)))
+					frames = append(frames, s.Segment(n, f, byte(i)))
 					text += n
 				}
 				bufs := buffers(t, frames)
@@ -225,8 +175,8 @@ func TestWhatIsNotJoined(t *testing.T) {
 		{"options", func(f []byte) { f[60]++ }, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := stream{opts: 12}
-			frames := [][]byte{s.segment(100, ack, 0), s.segment(100, ack, 1), s.segment(100, ack, 2)}
+			s := stream{Options: 12}
+			frames := [][]byte{s.Segment(100, ack, 0), s.Segment(100, ack, 1), s.Segment(100, ack, 2)}
 			tc.change(frames[1])
 			var h Header
 			if n, _ := Join(buffers(t, frames), make([]byte, MaxHead), &h); n != tc.want {
@@ -243,20 +193,20 @@ func TestWhatIsNotJoined(t *testing.T) {
 			t.Errorf("%s: joined %d, want %d; %+v", what, n, want, h)
 		}
 	}
-	check("a longer one behind", 1, TypeNone, s.segment(100, ack, 0), s.segment(101, ack, 0))
-	check("one behind a shorter one", 2, TypeTCP4, s.segment(100, ack, 0), s.segment(99, ack, 0), s.segment(100, ack, 0))
-	check("bare ACKs", 1, TypeNone, s.segment(0, ack, 0), s.segment(0, ack, 0))
-	check("text, then a bare ACK", 1, TypeNone, s.segment(9, ack, 0), s.segment(0, ack, 0))
-	check("FIN first", 1, TypeNone, s.segment(9, ack|fin, 0), s.segment(9, ack, 0))
-	check("PSH first", 1, TypeNone, s.segment(9, ack|psh, 0), s.segment(9, ack, 0))
+	check("a longer one behind", 1, TypeNone, s.Segment(100, ack, 0), s.Segment(101, ack, 0))
+	check("one behind a shorter one", 2, TypeTCP4, s.Segment(100, ack, 0), s.Segment(99, ack, 0), s.Segment(100, ack, 0))
+	check("bare ACKs", 1, TypeNone, s.Segment(0, ack, 0), s.Segment(0, ack, 0))
+	check("text, then a bare ACK", 1, TypeNone, s.Segment(9, ack, 0), s.Segment(0, ack, 0))
+	check("FIN first", 1, TypeNone, s.Segment(9, ack|fin, 0), s.Segment(9, ack, 0))
+	check("PSH first", 1, TypeNone, s.Segment(9, ack|psh, 0), s.Segment(9, ack, 0))
 	var many [][]byte
 	for range 60 {
-		many = append(many, s.segment(1448, ack, 0))
+		many = append(many, s.Segment(1448, ack, 0))
 	}
 	check("64 kB", (MaxFrame-etherLen-ip4Len-tcpLen)/1448, TypeTCP4, many...)
 
 	// The checksum is there already: it may be wrong, and would be made right.
-	bufs := buffers(t, [][]byte{s.segment(9, ack, 0), s.segment(9, ack, 0)})
+	bufs := buffers(t, [][]byte{s.Segment(9, ack, 0), s.Segment(9, ack, 0)})
 	bufs[1].Flags = 0
 	if n, _ := Join(bufs, head, &h); n != 1 || h.Flags != NeedsCsum {
 		t.Errorf("a complete one behind: %d", n)
@@ -267,7 +217,7 @@ func TestWhatIsNotJoined(t *testing.T) {
 	}
 	for name, f := range map[string][]byte{
 		"ARP": append([]byte{0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 8, 6}, make([]byte, 46)...), "nothing": {}, "short": make([]byte, 20),
-		"padded": append(s.segment(1, ack, 0), 0),
+		"padded": append(s.Segment(1, ack, 0), 0),
 	} {
 		if n, _ := Join(buffers(t, [][]byte{f}), head, &h); n != 0 {
 			t.Errorf("%s has no checksum to be completed, got %d", name, n)
@@ -276,8 +226,8 @@ func TestWhatIsNotJoined(t *testing.T) {
 }
 
 func TestCutFlags(t *testing.T) {
-	s := stream{opts: 12}
-	f := s.segment(3000, ack|psh|fin|cwr|0x40, 0)
+	s := stream{Options: 12}
+	f := s.Segment(3000, ack|psh|fin|cwr|0x40, 0)
 	h := Header{Type: TypeTCP4 | TypeECN, Size: 1000, Flags: NeedsCsum}
 	got, fault := cut(&h, f, 2048)
 	if fault != OK || len(got) != 3 {
@@ -310,7 +260,7 @@ func TestCutUDP(t *testing.T) {
 
 func TestWhatCannotBeCut(t *testing.T) {
 	s := stream{}
-	good := s.segment(3000, ack, 0)
+	good := s.Segment(3000, ack, 0)
 	with := func(i int, v byte) []byte { f := bytes.Clone(good); f[i] = v; return f }
 	for _, tc := range []struct {
 		name string
@@ -319,7 +269,7 @@ func TestWhatCannotBeCut(t *testing.T) {
 		want Fault
 	}{
 		{"good", Header{Type: TypeTCP4, Size: 1000}, good, OK},
-		{"one segment", Header{Type: TypeTCP4, Size: 5000}, s.segment(1000, ack, 0), OK},
+		{"one segment", Header{Type: TypeTCP4, Size: 5000}, s.Segment(1000, ack, 0), OK},
 		{"type 0", Header{Size: 1000}, good, Unknown},
 		{"UFO", Header{Type: 3, Size: 1000}, good, Unknown},
 		{"size 0", Header{Type: TypeTCP4}, good, Malformed},
@@ -328,7 +278,7 @@ func TestWhatCannotBeCut(t *testing.T) {
 		{"UDP, it says", Header{Type: TypeUDP, Size: 1000}, good, Malformed},
 		{"nothing", Header{Type: TypeTCP4, Size: 1000}, nil, Malformed},
 		{"cut", Header{Type: TypeTCP4, Size: 1000}, good[:2000], Malformed},
-		{"headers only", Header{Type: TypeTCP4, Size: 1000}, s.segment(0, ack, 0), Malformed},
+		{"headers only", Header{Type: TypeTCP4, Size: 1000}, s.Segment(0, ack, 0), Malformed},
 		{"a SYN", Header{Type: TypeTCP4, Size: 1000}, with(47, syn|ack), Malformed},
 		{"a fragment", Header{Type: TypeTCP4, Size: 1000}, with(20, 0x20), Malformed},
 		{"short IP header", Header{Type: TypeTCP4, Size: 1000}, with(14, 0x44), Malformed},
@@ -342,10 +292,10 @@ func TestWhatCannotBeCut(t *testing.T) {
 
 func FuzzCut(f *testing.F) {
 	for _, v6 := range []bool{false, true} {
-		s := stream{v6: v6, opts: 12}
-		f.Add(uint8(TypeTCP4), uint16(1000), s.segment(3000, ack, 0))
-		f.Add(uint8(TypeTCP6), uint16(1), s.segment(30, ack|psh, 0))
-		f.Add(uint8(TypeUDP), uint16(100), s.segment(30, ack|psh, 0))
+		s := stream{V6: v6, Options: 12}
+		f.Add(uint8(TypeTCP4), uint16(1000), s.Segment(3000, ack, 0))
+		f.Add(uint8(TypeTCP6), uint16(1), s.Segment(30, ack|psh, 0))
+		f.Add(uint8(TypeUDP), uint16(100), s.Segment(30, ack|psh, 0))
 	}
 	f.Fuzz(func(t *testing.T, typ uint8, size uint16, frame []byte) {
 		got, fault := cut(&Header{Type: typ, Size: size}, frame, 1514)
@@ -374,7 +324,7 @@ func FuzzJoin(f *testing.F) {
 	f.Add(uint64(2), true, uint16(100), byte(1))
 	f.Fuzz(func(t *testing.T, seed uint64, v6 bool, at uint16, v byte) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		s := stream{v6: v6, opts: r.IntN(11) * 4, id: uint16(seed), seq: r.Uint32()}
+		s := stream{V6: v6, Options: r.IntN(11) * 4, ID: uint16(seed), Seq: r.Uint32()}
 		var frames [][]byte
 		size := 1 + r.IntN(1400)
 		for i := range 2 + r.IntN(8) {
@@ -382,7 +332,7 @@ func FuzzJoin(f *testing.F) {
 			if r.IntN(4) == 0 {
 				n = r.IntN(size + 1)
 			}
-			frames = append(frames, s.segment(n, ack, byte(i)))
+			frames = append(frames, s.Segment(n, ack, byte(i)))
 		}
 		if x := frames[r.IntN(len(frames))]; int(at) < len(x) {
 			x[at] ^= v
@@ -419,10 +369,10 @@ func FuzzJoin(f *testing.F) {
 }
 
 func TestNoAllocation(t *testing.T) {
-	s := stream{opts: 12}
+	s := stream{Options: 12}
 	var frames [][]byte
 	for i := range 40 {
-		frames = append(frames, s.segment(1448, ack, byte(i)))
+		frames = append(frames, s.Segment(1448, ack, byte(i)))
 	}
 	bufs := buffers(t, frames)
 	head, out := make([]byte, MaxHead), make([]byte, 1514)
@@ -441,10 +391,10 @@ func TestNoAllocation(t *testing.T) {
 }
 
 func BenchmarkJoin(b *testing.B) {
-	s := stream{opts: 12}
+	s := stream{Options: 12}
 	var frames [][]byte
 	for i := range 45 {
-		frames = append(frames, s.segment(1448, ack, byte(i)))
+		frames = append(frames, s.Segment(1448, ack, byte(i)))
 	}
 	bufs := buffers(b, frames)
 	head := make([]byte, MaxHead)
@@ -456,8 +406,8 @@ func BenchmarkJoin(b *testing.B) {
 }
 
 func BenchmarkCut(b *testing.B) {
-	s := stream{opts: 12}
-	f := s.segment(45*1448, ack, 0)
+	s := stream{Options: 12}
+	f := s.Segment(45*1448, ack, 0)
 	out := make([]byte, 2048)
 	h := Header{Type: TypeTCP4, Size: 1448}
 	var c Splitter

@@ -1,8 +1,6 @@
 package afpacket
 
 import (
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -17,17 +15,6 @@ import (
 	"vpphost/dataplane/pkt"
 )
 
-// Options of an af_packet device.
-type Options struct {
-	Interface string // of the kernel: eth0
-	NetNS     string // where it is (see netdev.In); ours when empty
-	MAC       [6]byte
-	Queues    int // pairs of a receive and a transmit queue, 1 when 0
-	// Frames is how many packets each ring holds; 1024 when 0. A ring takes Frames times
-	// the room of a packet buffer.
-	Frames int
-}
-
 const (
 	// frameOverhead is what a received packet has before it in a ring frame: the ring's
 	// header, the link-layer address and alignment (TPACKET_V2).
@@ -38,8 +25,8 @@ const (
 	pageSize     = 4096
 )
 
-// Device is one kernel interface. It is a device.Device.
-type Device struct {
+// DPDK is one kernel interface through DPDK's driver. It is a device.Device.
+type DPDK struct {
 	*vdev.Device
 	o      Options
 	rings  dpdk.Rings
@@ -51,7 +38,7 @@ type Device struct {
 	closed bool
 }
 
-var _ device.Device = (*Device)(nil)
+var _ device.Device = (*DPDK)(nil)
 
 var seq atomic.Uint32
 
@@ -71,28 +58,19 @@ func geometry(pool *dpdk.Pool, frames int) (dpdk.Rings, error) {
 	return dpdk.Rings{Frames: (frames + per - 1) / per * per, FrameSize: size, BlockSize: block}, nil
 }
 
-// Open makes a started device of the kernel interface and brings that up. The strings
-// are warnings about the kernel's settings, each with what to do.
-func Open(o Options, pool *dpdk.Pool) (d *Device, warnings []string, err error) {
-	err = netdev.In(o.NetNS, func() error {
-		d, warnings, err = open(o, pool)
+// OpenDPDK makes a started device of the kernel interface, by DPDK's driver, and brings
+// that up. The strings are warnings about the kernel's settings, each with what to do.
+func OpenDPDK(o Options, pool *dpdk.Pool) (d *DPDK, warnings []string, err error) {
+	err = o.in(func() error {
+		d, warnings, err = openDPDK(o, pool)
 		return err
 	})
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		err = fmt.Errorf("%w (this needs the capabilities net_raw and net_admin)", err)
-	}
 	return d, warnings, err
 }
 
-func open(o Options, pool *dpdk.Pool) (*Device, []string, error) {
-	if o.Queues == 0 {
-		o.Queues = 1
-	}
-	if o.Frames == 0 {
-		o.Frames = 1024
-	}
-	if o.Queues < 1 || o.Queues > 64 || o.Frames < 8 || o.Frames > 1<<16 {
-		return nil, nil, fmt.Errorf("af_packet: %s: %d queues of %d frames", o.Interface, o.Queues, o.Frames)
+func openDPDK(o Options, pool *dpdk.Pool) (*DPDK, []string, error) {
+	if err := o.complete(); err != nil {
+		return nil, nil, err
 	}
 	link, err := netdev.Find(o.Interface)
 	if err != nil {
@@ -105,10 +83,8 @@ func open(o Options, pool *dpdk.Pool) (*Device, []string, error) {
 	if err := mayOpen(); err != nil {
 		return nil, nil, fmt.Errorf("af_packet: %s: %w", o.Interface, err)
 	}
-	if !link.Up {
-		if err := link.SetUp(true); err != nil {
-			return nil, nil, fmt.Errorf("af_packet: %w", err)
-		}
+	if err := bringUp(link); err != nil {
+		return nil, nil, err
 	}
 	port, err := dpdk.Attach(fmt.Sprintf("net_af_packet%d", seq.Add(1)),
 		fmt.Sprintf("iface=%s,qpairs=%d,framesz=%d,framecnt=%d,blocksz=%d,qdisc_bypass=1",
@@ -116,7 +92,7 @@ func open(o Options, pool *dpdk.Pool) (*Device, []string, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("af_packet: %s: %w", o.Interface, err)
 	}
-	d := &Device{o: o, rings: rings, link: link}
+	d := &DPDK{o: o, rings: rings, link: link}
 	if err := d.build(port, pool); err != nil {
 		_ = port.Close()
 		return nil, nil, fmt.Errorf("af_packet: %s: %w", o.Interface, err)
@@ -135,7 +111,7 @@ func mayOpen() error {
 
 // build gives the port queues, starts it and takes over its sockets: the driver closes
 // them for good when a port stops, so that a device is started for as long as it exists.
-func (d *Device) build(port *dpdk.Port, pool *dpdk.Pool) error {
+func (d *DPDK) build(port *dpdk.Port, pool *dpdk.Pool) error {
 	frame := min(d.rings.FrameSize-frameOverhead, d.link.MTU+vdev.EthernetHeader)
 	var err error
 	d.Device, err = vdev.New(port, dpdk.PortConfig{RxQ: d.o.Queues, TxQ: d.o.Queues, Pool: pool, MaxFrame: frame})
@@ -151,27 +127,16 @@ func (d *Device) build(port *dpdk.Port, pool *dpdk.Pool) error {
 	if d.watch, err = d.link.Watch(); err != nil {
 		return err
 	}
-	mac := d.o.MAC
-	if mac == [6]byte{} {
-		mac = randomMAC()
-	}
 	d.Amend(func(i *device.Info) {
-		i.MAC = mac
+		i.MAC = d.o.MAC
 		i.WakeFDs = d.fds
 		i.RxCsum = true
 	})
 	return nil
 }
 
-// randomMAC is a locally administered address, 02:fe: as VPP's are.
-func randomMAC() (mac [6]byte) {
-	_, _ = rand.Read(mac[2:])
-	mac[0], mac[1] = 0x02, 0xfe
-	return mac
-}
-
 // Start does nothing: the device is started from Open to Close.
-func (d *Device) Start() error {
+func (d *DPDK) Start() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -181,11 +146,11 @@ func (d *Device) Start() error {
 }
 
 // Stop does nothing.
-func (d *Device) Stop() error { return nil }
+func (d *DPDK) Stop() error { return nil }
 
 // Close removes the device; the kernel interface stays up. No worker may be in a queue
 // call, then or later.
-func (d *Device) Close() error {
+func (d *DPDK) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -197,14 +162,14 @@ func (d *Device) Close() error {
 }
 
 // Link is up while the kernel interface is up and has a carrier.
-func (d *Device) Link() device.Link {
+func (d *DPDK) Link() device.Link {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return device.Link{Up: !d.closed && d.watch.Carrier()}
 }
 
 // Counters adds to the driver's what the kernel dropped because a ring was full.
-func (d *Device) Counters() device.Counters {
+func (d *DPDK) Counters() device.Counters {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	c := d.Device.Counters()
@@ -221,19 +186,12 @@ func (d *Device) Counters() device.Counters {
 }
 
 // SetMAC needs nothing of the kernel: the interface is promiscuous.
-func (d *Device) SetMAC([6]byte) error { return nil }
+func (d *DPDK) SetMAC([6]byte) error { return nil }
 
 // Details are the kernel's side and the rings.
-func (d *Device) Details() []device.Detail {
-	kind := d.link.Kind
-	if kind == "" {
-		kind = "physical"
-	}
-	return append([]device.Detail{
-		{Name: "host interface", Value: d.link.Name},
-		{Name: "kind", Value: kind},
-		{Name: "ifindex", Value: d.link.Index},
-		{Name: "ring frames", Value: d.rings.Frames},
-		{Name: "frame size", Value: d.rings.FrameSize},
-	}, d.Device.Details()...)
+func (d *DPDK) Details() []device.Detail {
+	list := append(hostDetails(d.link),
+		device.Detail{Name: "ring frames", Value: d.rings.Frames},
+		device.Detail{Name: "frame size", Value: d.rings.FrameSize})
+	return append(list, d.Device.Details()...)
 }

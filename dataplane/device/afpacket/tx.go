@@ -1,0 +1,202 @@
+package afpacket
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"vpphost/dataplane/device"
+	"vpphost/dataplane/device/gso"
+	"vpphost/dataplane/mem"
+	"vpphost/dataplane/pkt"
+)
+
+// Why packets that should have been sent were dropped.
+const (
+	txLong = iota
+	txChained
+	txSum
+	txKernel
+	txReasons
+)
+
+var txNames = [txReasons]string{
+	"tx frame too long", "tx chained", "tx checksum of an unknown packet", "tx refused by the kernel",
+}
+
+// indirect covers RTE_MBUF_F_INDIRECT and RTE_MBUF_F_EXTERNAL: the bytes of the buffer
+// belong to somebody else.
+const indirect = 3 << 61
+
+// stubborn is how often in a row the kernel may say that it has no room for a packet
+// before that is dropped: there are filters that say so for ever.
+const stubborn = 4096
+
+// txMemory is off the Go heap.
+type txMemory struct {
+	msgs [pkt.MaxBurst]message
+	iovs [2 * pkt.MaxBurst]unix.Iovec
+	// A gso.Header and, where packets are joined, their headers.
+	heads [pkt.MaxBurst]struct {
+		gso.Header
+		frame [gso.MaxHead]byte
+	}
+	packets [pkt.MaxBurst]uint16 // of each message
+}
+
+// txQueue gathers each message from where the bytes are: headers here, text in the
+// buffers. The kernel makes the only copy.
+type txQueue struct {
+	fd     int
+	pool   pkt.Pool
+	region *mem.Region
+	*txMemory
+	maxFrame uint32
+	alone    bool // nothing is joined
+	queued   bool // packets go through the queueing discipline
+	refused  int  // times in a row
+
+	sent, bytes, larges atomic.Uint64
+	drops               [txReasons]atomic.Uint64
+}
+
+var _ device.TxQueue = (*txQueue)(nil)
+
+func newTxQueue(fd int, pool pkt.Pool, maxFrame int, o *Options) (*txQueue, error) {
+	r, err := mem.Map(int(unsafe.Sizeof(txMemory{})))
+	if err != nil {
+		return nil, err
+	}
+	return &txQueue{fd: fd, pool: pool, region: r, txMemory: (*txMemory)(r.Base()),
+		maxFrame: uint32(maxFrame), alone: o.NoOffload, queued: o.QueueingDiscipline}, nil
+}
+
+func (q *txQueue) close() { q.region.Close() }
+
+// TxBurst sends all of bufs with one system call, or as much as the kernel has room for.
+func (q *txQueue) TxBurst(bufs []*pkt.Buf) int {
+	done := 0
+	for done < len(bufs) {
+		m, n, why := q.plan(bufs[done:])
+		if n == 0 {
+			q.drop(why, bufs[done:done+1])
+			done++
+			continue
+		}
+		k := q.send(m, bufs[done:done+n])
+		done += k
+		if k < n {
+			break
+		}
+	}
+	return done
+}
+
+// plan makes m messages of the first n packets. When n is less than all, why is the
+// reason to drop the next one.
+func (q *txQueue) plan(bufs []*pkt.Buf) (m, n, why int) {
+	iov := 0
+	for n < len(bufs) {
+		b := bufs[n]
+		if b.NbSegs != 1 {
+			return m, n, txChained
+		}
+		if b.PktLen > q.maxFrame {
+			return m, n, txLong
+		}
+		run := bufs[n:]
+		if q.alone {
+			run = run[:1]
+		}
+		h := &q.heads[m]
+		k, text := gso.Join(run, h.frame[:], &h.Header)
+		if k == 0 {
+			return m, n, txSum
+		}
+		first := iov
+		q.iovs[iov] = unix.Iovec{Base: (*byte)(unsafe.Pointer(h)), Len: uint64(gso.HeaderSize + text)}
+		iov++
+		for _, b := range run[:k] {
+			d := b.At(uint16(text))
+			q.iovs[iov] = unix.Iovec{Base: unsafe.SliceData(d), Len: uint64(len(d))}
+			iov++
+		}
+		q.msgs[m].Iov, q.msgs[m].Iovlen = &q.iovs[first], uint64(iov-first)
+		q.packets[m] = uint16(k)
+		m++
+		n += k
+	}
+	return m, n, 0
+}
+
+// send sends the first m messages, which bufs are in, and returns how many packets are
+// gone.
+func (q *txQueue) send(m int, bufs []*pkt.Buf) (gone int) {
+	sent, e := sendmmsg(q.fd, q.msgs[:m])
+	if e != 0 {
+		if !q.givesUp(e) {
+			return 0
+		}
+		q.refused = 0
+		gone = int(q.packets[0])
+		q.drop(txKernel, bufs[:gone])
+		return gone
+	}
+	q.refused = 0
+	var bytes, larges uint64
+	for i := range sent {
+		gone += int(q.packets[i])
+		if q.packets[i] > 1 {
+			larges++
+		}
+	}
+	for _, b := range bufs[:gone] {
+		bytes += uint64(b.PktLen)
+	}
+	q.sent.Add(uint64(gone))
+	q.bytes.Add(bytes)
+	q.larges.Add(larges)
+	q.release(bufs[:gone])
+	return gone
+}
+
+// givesUp tells whether the packets that the kernel has not taken are to be dropped.
+func (q *txQueue) givesUp(e unix.Errno) bool {
+	switch e {
+	case unix.EAGAIN, unix.EINTR, unix.ENOMEM,
+		unix.ENETDOWN, unix.ENXIO: // down, or gone: the link is down too
+		return false
+	case unix.ENOBUFS: // no memory, or no room at the other end of a veth
+		q.refused++
+		if !q.queued && q.heads[0].Type != gso.TypeNone {
+			// Or the interface does not cut large packets. The kernel does it in its
+			// place, but not on the way past the queueing discipline (dev_direct_xmit
+			// in net/core/dev.c).
+			q.queued = true
+			_ = unix.SetsockoptInt(q.fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 0)
+		}
+		return q.refused > stubborn
+	}
+	return true
+}
+
+func (q *txQueue) drop(why int, bufs []*pkt.Buf) {
+	q.drops[why].Add(uint64(len(bufs)))
+	q.release(bufs)
+}
+
+// release gives buffers back.
+func (q *txQueue) release(bufs []*pkt.Buf) {
+	plain := true
+	for _, b := range bufs {
+		plain = plain && b.NbSegs == 1 && b.RefCnt == 1 && b.OlFlags&indirect == 0
+	}
+	if plain {
+		q.pool.Free(bufs)
+		return
+	}
+	for _, b := range bufs {
+		q.pool.FreeChain(b)
+	}
+}

@@ -18,7 +18,7 @@ import (
 //  3. steps 2 to 4, reset, security, SYN: cannot be, by 1
 //  4. step 5: the ACK lies in SND.UNA..SND.NXT and, without text, is a new one
 //  5. the text is copied into the receive FIFO and summed in one pass, and the
-//     checksum is right
+//     checksum is right; what a device has verified is only copied
 //
 // What does not pass is left to the slow path, which starts from scratch: nothing
 // has been changed for it.
@@ -67,6 +67,7 @@ func (m *machine) run(c *Conn, bufs []*pkt.Buf, now int64) (took int) {
 			sum += hdr.Sum(tsOptWord) + hdr.Sum(val) + hdr.Sum(e)
 			ts, e2 = val, e
 		}
+		good := b.Flags&pkt.L4Good != 0
 		if n > 0 {
 			text := h[hl:b.L4Len]
 			if len(room) < n {
@@ -80,11 +81,15 @@ func (m *machine) run(c *Conn, bufs []*pkt.Buf, now int64) (took int) {
 				}
 				room = nil
 			} else {
-				sum = hdr.CopyChecksum(room[:n], text, sum)
+				if good {
+					copy(room, text)
+				} else {
+					sum = hdr.CopyChecksum(room[:n], text, sum)
+				}
 				room = room[n:]
 			}
 		}
-		if !sum.Good() && b.Flags&pkt.L4Good == 0 {
+		if !good && !sum.Good() {
 			break // the slow path counts it
 		}
 		if hl > hdr.TCPLen {

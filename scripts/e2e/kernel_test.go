@@ -44,21 +44,23 @@ func sh(t *testing.T, line string) string {
 }
 
 // veth joins an instance in one namespace, by af_packet, with the kernel in another:
-// 10.77.0.1 and fd00:77::1 are ours, .2 and ::2 the kernel's.
-func veth(t *testing.T) (us *instance, kernel string) {
+// 10.77.0.1 and fd00:77::1 are ours, .2 and ::2 the kernel's. create are option words of
+// create host-interface, ethtool what to change at the kernel's end, "" for nothing.
+func veth(t *testing.T, create, ethtool string) (us *instance, kernel string) {
 	t.Helper()
 	needKernel(t)
 	ours, theirs := namespace(t), namespace(t)
 	a, b := "va"+ours[2:], "vb"+ours[2:]
 	sh(t, "ip link add "+a+" netns "+ours+" type veth peer name "+b+" netns "+theirs)
-	// af_packet sees what the kernel hands over: whole checksums, no super-packets.
-	sh(t, "ip netns exec "+theirs+" ethtool -K "+b+" tx off")
+	if ethtool != "" {
+		sh(t, "ip netns exec "+theirs+" ethtool -K "+b+" "+ethtool)
+	}
 	sh(t, "ip -n "+ours+" link set "+a+" up")
 	sh(t, "ip -n "+theirs+" addr add 10.77.0.2/24 dev "+b)
 	sh(t, "ip -n "+theirs+" addr add fd00:77::2/64 dev "+b+" nodad")
 	sh(t, "ip -n "+theirs+" link set "+b+" up")
 	us = start(t, "vpp", withNS(ours))
-	us.ctl("create host-interface name " + a)
+	us.ctl("create host-interface name " + a + " " + create)
 	us.ctl("set interface state host-" + a + " up")
 	us.ctl("set interface ip address host-" + a + " 10.77.0.1/24")
 	us.ctl("set interface ip address host-" + a + " fd00:77::1/64")
@@ -112,11 +114,11 @@ func runIn(t *testing.T, ns string, args ...string) string {
 
 const fileSize = 1 << 30
 
-// exchange sends a gigabyte each way, with the kernel as client and as server, and
+// exchange sends size bytes each way, with the kernel as client and as server, and
 // compares SHA-256.
-func exchange(t *testing.T, us *instance, kernel string) {
+func exchange(t *testing.T, us *instance, kernel string, size int) {
 	us.ctl("test echo server raw uri tcp://0.0.0.0/7")
-	runIn(t, kernel, peer(), "echo", "10.77.0.1:7", fmt.Sprint(fileSize))
+	runIn(t, kernel, peer(), "echo", "10.77.0.1:7", fmt.Sprint(size))
 
 	// socat is a second client program: small, and with a half-close.
 	out := runIn(t, kernel, "sh", "-c", "seq 1 200000 | socat -t 30 - TCP:10.77.0.1:7 | sha256sum; seq 1 200000 | sha256sum")
@@ -127,9 +129,9 @@ func exchange(t *testing.T, us *instance, kernel string) {
 
 	_, sink := in(t, kernel, peer(), "sink", "10.77.0.2:9")
 	expectLine(t, sink, "listening")
-	us.ctlFor(2*time.Minute, "test echo client raw uri tcp://10.77.0.2/9 bytes 1g test-timeout 110")
-	want := strings.TrimSpace(runIn(t, kernel, peer(), "hash", fmt.Sprint(fileSize)))
-	expectLine(t, sink, fmt.Sprintf("%d %s <nil>", fileSize, want))
+	us.ctlFor(2*time.Minute, fmt.Sprintf("test echo client raw uri tcp://10.77.0.2/9 bytes %d test-timeout 110", size))
+	want := strings.TrimSpace(runIn(t, kernel, peer(), "hash", fmt.Sprint(size)))
+	expectLine(t, sink, fmt.Sprintf("%d %s <nil>", size, want))
 
 	_, serve := in(t, kernel, peer(), "serve", "10.77.0.2:10")
 	expectLine(t, serve, "listening")
@@ -145,21 +147,60 @@ func expectLine(t *testing.T, r *bufio.Reader, want string) {
 	}
 }
 
+// TestKernelOverVeth leaves the kernel as it is: large segments and partial checksums go
+// both ways.
 func TestKernelOverVeth(t *testing.T) {
-	us, kernel := veth(t)
-	exchange(t, us, kernel)
+	us, kernel := veth(t, "", "")
+	exchange(t, us, kernel, fileSize)
 	us.ctl("test echo server raw uri tcp://[::]/7")
 	runIn(t, kernel, peer(), "echo", "[fd00:77::1]:7", "50000000")
+	hw := us.ctl("show hardware-interfaces")
+	for _, large := range []string{"rx large packets: ", "tx large packets: "} {
+		if _, n, ok := strings.Cut(hw, large); !ok || strings.HasPrefix(n, "0\n") {
+			t.Errorf("%snone in\n%s", large, hw)
+		}
+	}
+	for _, bad := range []string{"rx malformed", "rx unknown", "rx longer", "tx checksum", "tx refused"} {
+		if strings.Contains(hw, bad) {
+			t.Errorf("%s in\n%s", bad, hw)
+		}
+	}
+}
+
+// TestKernelWithoutOffload: the kernel's end, ours, or both do without.
+func TestKernelWithoutOffload(t *testing.T) {
+	for _, tc := range []struct{ name, create, ethtool string }{
+		{"kernel", "", "tx off gro off"},
+		{"ours", "cksum-gso-disable", ""},
+		{"dpdk", "dpdk", "tx off"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			us, kernel := veth(t, tc.create, tc.ethtool)
+			exchange(t, us, kernel, fileSize/8)
+		})
+	}
 }
 
 func TestKernelOverTap(t *testing.T) {
 	us, kernel := tap(t)
-	exchange(t, us, kernel)
+	exchange(t, us, kernel, fileSize)
 }
 
-// TestCaptureIsClean lets tshark judge our packets.
+// TestCaptureIsClean lets tshark judge our packets, first with all checksums in them, then
+// as they are between offloads, TCP's checksums apart.
 func TestCaptureIsClean(t *testing.T) {
-	us, kernel := veth(t)
+	t.Run("checksums", func(t *testing.T) {
+		us, kernel := veth(t, "cksum-gso-disable", "tx off")
+		judge(t, us, kernel, 10000, "TRUE")
+	})
+	t.Run("large", func(t *testing.T) {
+		us, kernel := veth(t, "", "")
+		judge(t, us, kernel, 500, "FALSE")
+	})
+}
+
+// judge captures an exchange of more than least TCP packets.
+func judge(t *testing.T, us *instance, kernel string, least int, tcpChecksums string) {
 	file := filepath.Join(t.TempDir(), "capture.pcap")
 	dev := strings.Fields(sh(t, "ip -n "+kernel+" -o link show type veth"))[1]
 	dev, _, _ = strings.Cut(dev, "@")
@@ -176,14 +217,14 @@ func TestCaptureIsClean(t *testing.T) {
 	_ = dump.Process.Signal(os.Interrupt)
 	_ = dump.Wait()
 	tshark := func(filter string) string {
-		out, err := exec.Command("tshark", "-r", file, "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE",
+		out, err := exec.Command("tshark", "-r", file, "-o", "tcp.check_checksum:"+tcpChecksums, "-o", "ip.check_checksum:TRUE",
 			"-Y", filter, "-c", "2000000", "-T", "fields", "-e", "frame.number", "-e", "_ws.col.Info").Output()
 		if err != nil {
 			t.Fatalf("tshark %s: %v", filter, err)
 		}
 		return string(out)
 	}
-	if n := strings.Count(tshark("tcp"), "\n"); n < 10000 {
+	if n := strings.Count(tshark("tcp"), "\n"); n < least {
 		t.Fatalf("the capture holds %d TCP packets only", n)
 	}
 	for _, bad := range []string{

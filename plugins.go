@@ -17,7 +17,7 @@ type plugin struct {
 
 // plugins are the parts, under the names that VPP's plugins have.
 var plugins = [...][2]string{
-	{"af_packet", "af_packet: kernel interfaces, by DPDK's driver"},
+	{"af_packet", "af_packet: kernel interfaces, by a driver of our own or DPDK's"},
 	{"dpdk", "DPDK: network cards and virtual devices"},
 	{"memif", "memif: packet rings in shared memory, between processes"},
 	{"ping", "ping"},

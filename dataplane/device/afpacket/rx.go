@@ -144,7 +144,6 @@ func (q *rxQueue) read() bool {
 		default:
 			// EINVAL is segmentation that no gso.Header describes: SCTP.
 			q.drops[rxKernel].Add(1)
-			return true
 		}
 		return false
 	}

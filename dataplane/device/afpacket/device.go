@@ -193,9 +193,12 @@ func (d *Device) SetMAC([6]byte) error { return nil }
 // and the reasons for which packets were dropped, of which those that never happened are
 // left out.
 func (d *Device) Details() []device.Detail {
-	offload := "on"
-	if d.o.NoOffload {
+	offload := "checksum and segmentation"
+	switch {
+	case d.o.NoOffload:
 		offload = "off"
+	case d.tx[0].alone.Load():
+		offload = "checksum"
 	}
 	list := append(hostDetails(d.link),
 		device.Detail{Name: "rx queues", Value: d.info.RxQ},

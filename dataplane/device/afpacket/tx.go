@@ -33,6 +33,10 @@ const indirect = 3 << 61
 // before that is dropped: there are filters that say so for ever.
 const stubborn = 4096
 
+// manyDoubts is how often in a row a large packet may be refused, and its parts taken,
+// before no more are made.
+const manyDoubts = 16
+
 // txMemory is off the Go heap.
 type txMemory struct {
 	msgs [pkt.MaxBurst]message
@@ -53,9 +57,10 @@ type txQueue struct {
 	region *mem.Region
 	*txMemory
 	maxFrame uint32
-	alone    bool // nothing is joined
-	queued   bool // packets go through the queueing discipline
-	refused  int  // times in a row
+	refused  int // times in a row
+	doubts   int // see sendAlone
+
+	alone atomic.Bool // nothing is joined
 
 	sent, bytes, larges atomic.Uint64
 	drops               [txReasons]atomic.Uint64
@@ -68,8 +73,9 @@ func newTxQueue(fd int, pool pkt.Pool, maxFrame int, o *Options) (*txQueue, erro
 	if err != nil {
 		return nil, err
 	}
-	return &txQueue{fd: fd, pool: pool, region: r, txMemory: (*txMemory)(r.Base()),
-		maxFrame: uint32(maxFrame), alone: o.NoOffload, queued: o.QueueingDiscipline}, nil
+	q := &txQueue{fd: fd, pool: pool, region: r, txMemory: (*txMemory)(r.Base()), maxFrame: uint32(maxFrame)}
+	q.alone.Store(o.NoOffload)
+	return q, nil
 }
 
 func (q *txQueue) close() { q.region.Close() }
@@ -78,13 +84,16 @@ func (q *txQueue) close() { q.region.Close() }
 func (q *txQueue) TxBurst(bufs []*pkt.Buf) int {
 	done := 0
 	for done < len(bufs) {
-		m, n, why := q.plan(bufs[done:])
+		m, n, why := q.plan(bufs[done:], q.alone.Load())
 		if n == 0 {
 			q.drop(why, bufs[done:done+1])
 			done++
 			continue
 		}
-		k := q.send(m, bufs[done:done+n])
+		k, e := q.send(m, bufs[done:done+n])
+		if e == unix.ENOBUFS && q.packets[0] > 1 {
+			k = q.sendAlone(bufs[done:])
+		}
 		done += k
 		if k < n {
 			break
@@ -93,9 +102,24 @@ func (q *txQueue) TxBurst(bufs []*pkt.Buf) int {
 	return done
 }
 
-// plan makes m messages of the first n packets. When n is less than all, why is the
-// reason to drop the next one.
-func (q *txQueue) plan(bufs []*pkt.Buf) (m, n, why int) {
+// sendAlone is for a large packet that the kernel has refused: there was no room, or the
+// interface does not cut such packets. In its place the kernel would, but not on the way
+// past the queueing discipline (dev_direct_xmit in net/core/dev.c). Through that it would
+// drop what there is no room for without a word.
+func (q *txQueue) sendAlone(bufs []*pkt.Buf) int {
+	m, n, _ := q.plan(bufs, true)
+	k, _ := q.send(m, bufs[:n])
+	if k > 0 {
+		if q.doubts++; q.doubts == manyDoubts {
+			q.alone.Store(true)
+		}
+	}
+	return k
+}
+
+// plan makes m messages of the first n packets, one of each when they are to go alone.
+// When n is less than all, why is the reason to drop the next one.
+func (q *txQueue) plan(bufs []*pkt.Buf, alone bool) (m, n, why int) {
 	iov := 0
 	for n < len(bufs) {
 		b := bufs[n]
@@ -106,7 +130,7 @@ func (q *txQueue) plan(bufs []*pkt.Buf) (m, n, why int) {
 			return m, n, txLong
 		}
 		run := bufs[n:]
-		if q.alone {
+		if alone {
 			run = run[:1]
 		}
 		h := &q.heads[m]
@@ -131,17 +155,17 @@ func (q *txQueue) plan(bufs []*pkt.Buf) (m, n, why int) {
 }
 
 // send sends the first m messages, which bufs are in, and returns how many packets are
-// gone.
-func (q *txQueue) send(m int, bufs []*pkt.Buf) (gone int) {
+// gone, and why the first one is not.
+func (q *txQueue) send(m int, bufs []*pkt.Buf) (gone int, e unix.Errno) {
 	sent, e := sendmmsg(q.fd, q.msgs[:m])
 	if e != 0 {
 		if !q.givesUp(e) {
-			return 0
+			return 0, e
 		}
 		q.refused = 0
 		gone = int(q.packets[0])
 		q.drop(txKernel, bufs[:gone])
-		return gone
+		return gone, 0
 	}
 	q.refused = 0
 	var bytes, larges uint64
@@ -156,9 +180,12 @@ func (q *txQueue) send(m int, bufs []*pkt.Buf) (gone int) {
 	}
 	q.sent.Add(uint64(gone))
 	q.bytes.Add(bytes)
-	q.larges.Add(larges)
+	if larges > 0 {
+		q.doubts = 0
+		q.larges.Add(larges)
+	}
 	q.release(bufs[:gone])
-	return gone
+	return gone, 0
 }
 
 // givesUp tells whether the packets that the kernel has not taken are to be dropped.
@@ -169,13 +196,6 @@ func (q *txQueue) givesUp(e unix.Errno) bool {
 		return false
 	case unix.ENOBUFS: // no memory, or no room at the other end of a veth
 		q.refused++
-		if !q.queued && q.heads[0].Type != gso.TypeNone {
-			// Or the interface does not cut large packets. The kernel does it in its
-			// place, but not on the way past the queueing discipline (dev_direct_xmit
-			// in net/core/dev.c).
-			q.queued = true
-			_ = unix.SetsockoptInt(q.fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 0)
-		}
 		return q.refused > stubborn
 	}
 	return true

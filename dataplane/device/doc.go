@@ -1,7 +1,7 @@
 // Package device is what the dataplane asks of a network port.
 //
-// DPDK ports (memif, af_packet, tap, any NIC), the simulated wire of the tests
-// and, later, drivers of our own all look like a Device. Control calls may block;
+// DPDK ports (memif, tap, any NIC), our own af_packet driver and the simulated wire of
+// the tests all look like a Device. Control calls may block;
 // the hot path is in the queues that a Device hands out. Each queue is used by
 // one worker only.
 //

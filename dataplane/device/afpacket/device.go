@@ -162,7 +162,6 @@ func (d *Device) Counters() (c device.Counters) {
 	for _, q := range d.rx {
 		c.RxPackets += q.packets.Load()
 		c.RxBytes += q.bytes.Load()
-		c.RxNoBufs += q.noBufs.Load()
 		for i := range q.drops {
 			c.RxErrors += q.drops[i].Load()
 		}

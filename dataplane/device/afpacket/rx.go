@@ -49,7 +49,6 @@ type rxMemory struct {
 	msgs [slots]message
 	iovs [slots]unix.Iovec
 	aux  [slots]auxdata
-	free [pkt.MaxBurst]*pkt.Buf
 	slot [slots][slotSize]byte
 }
 
@@ -61,24 +60,26 @@ type auxdata struct {
 }
 
 // rxQueue reads packets into slots, from which they are copied into buffers: whole, or
-// cut into segments. It is a device.Bell.
+// cut into segments.
 type rxQueue struct {
 	fd     int
 	pool   pkt.Pool
 	region *mem.Region
 	*rxMemory
-	free  int // buffers at hand
 	next  int // first slot not looked at
 	have  int // slots that hold packets
 	large bool
 	empty uint // reads, or polls, in a row that found nothing
 	cut   gso.Splitter
 
-	packets, bytes, larges, noBufs atomic.Uint64
-	drops                          [rxReasons]atomic.Uint64
+	packets, bytes, larges atomic.Uint64
+	drops                  [rxReasons]atomic.Uint64
 }
 
-var _ device.Bell = (*rxQueue)(nil)
+var (
+	_ device.RxCopier = (*rxQueue)(nil)
+	_ device.Bell     = (*rxQueue)(nil)
+)
 
 func newRxQueue(fd int, pool pkt.Pool) (*rxQueue, error) {
 	r, err := mem.Map(int(unsafe.Sizeof(rxMemory{})))
@@ -94,13 +95,10 @@ func newRxQueue(fd int, pool pkt.Pool) (*rxQueue, error) {
 	return q, nil
 }
 
-func (q *rxQueue) close() {
-	q.pool.Free(q.rxMemory.free[:q.free])
-	q.region.Close()
-}
+func (q *rxQueue) close() { q.region.Close() }
 
-// RxBurst gives what has been read, and reads on while there may be more.
-func (q *rxQueue) RxBurst(bufs []*pkt.Buf) int {
+// RxCopy gives what has been read, and reads on while there may be more.
+func (q *rxQueue) RxCopy(bufs []*pkt.Buf) int {
 	n := q.take(bufs)
 	for more := true; more && n < len(bufs); {
 		more = q.read()
@@ -110,6 +108,14 @@ func (q *rxQueue) RxBurst(bufs []*pkt.Buf) int {
 		q.packets.Add(uint64(n))
 	}
 	return n
+}
+
+// RxBurst is RxCopy for those who have no buffers at hand.
+func (q *rxQueue) RxBurst(bufs []*pkt.Buf) int {
+	n := q.pool.Alloc(bufs)
+	got := q.RxCopy(bufs[:n])
+	q.pool.Free(bufs[got:n])
+	return got
 }
 
 // Arm looks whether packets wait before the worker sleeps.
@@ -155,28 +161,16 @@ func (q *rxQueue) read() bool {
 func (q *rxQueue) take(bufs []*pkt.Buf) (n int) {
 	var bytes uint64
 	for n < len(bufs) {
-		if !q.cut.More() {
-			if q.next == q.have {
-				break
-			}
-			i := q.next
-			q.next++
-			if b := q.open(i); b != nil {
-				bytes += uint64(b.DataLen)
-				bufs[n] = b
-				n++
-			}
+		b := bufs[n]
+		if q.cut.More() {
+			b.Meta = pkt.Meta{Flags: pkt.L4Good}
+			q.cut.Next(b.Append(q.cut.Size()))
+		} else if q.next == q.have {
+			break
+		} else if q.next++; !q.open(q.next-1, b) {
 			continue
 		}
-		b := q.buffer()
-		if b == nil {
-			q.cut.Drop()
-			break
-		}
-		b.Flags = pkt.L4Good
-		q.cut.Next(b.Append(q.cut.Size()))
 		bytes += uint64(b.DataLen)
-		bufs[n] = b
 		n++
 	}
 	if n > 0 {
@@ -185,9 +179,9 @@ func (q *rxQueue) take(bufs []*pkt.Buf) (n int) {
 	return n
 }
 
-// open takes the packet from slot i: into a buffer, or into q.cut when it is large. It
-// returns nil then, and when the packet is dropped.
-func (q *rxQueue) open(i int) *pkt.Buf {
+// open takes the packet from slot i: into b, or into q.cut when it is large. It returns
+// false then, and when the packet is dropped.
+func (q *rxQueue) open(i int, b *pkt.Buf) bool {
 	m := &q.msgs[i]
 	h := (*gso.Header)(unsafe.Pointer(&q.slot[i][frameAt-gso.HeaderSize]))
 	n := int(m.n) - gso.HeaderSize
@@ -200,31 +194,28 @@ func (q *rxQueue) open(i int) *pkt.Buf {
 	case q.aux[i].Status&unix.TP_STATUS_VLAN_VALID != 0:
 		why = rxTagged
 	case h.Type != gso.TypeNone:
-		why = q.begin(h, q.slot[i][frameAt:frameAt+n])
+		why = q.begin(h, q.slot[i][frameAt:frameAt+n], b.Room())
 		if why < 0 {
-			return nil
+			return false
 		}
-	case n > q.pool.Room()-pkt.Headroom:
+	case n > b.Room():
 		why = rxLong
 	}
 	if why >= 0 {
 		q.drops[why].Add(1)
-		return nil
+		return false
 	}
-	b := q.buffer()
-	if b == nil {
-		return nil
-	}
+	b.Meta = pkt.Meta{}
 	copy(b.Append(n), q.slot[i][frameAt:])
 	if h.SumKnown() {
 		b.Flags = pkt.L4Good
 	}
-	return b
+	return true
 }
 
 // begin starts to cut a large packet. It returns why it cannot, -1 when it can.
-func (q *rxQueue) begin(h *gso.Header, f []byte) int {
-	switch q.cut.Begin(h, f, q.pool.Room()-pkt.Headroom) {
+func (q *rxQueue) begin(h *gso.Header, f []byte, room int) int {
+	switch q.cut.Begin(h, f, room) {
 	case gso.OK:
 		q.larges.Add(1)
 		q.large = true
@@ -235,18 +226,4 @@ func (q *rxQueue) begin(h *gso.Header, f []byte) int {
 		return rxLong
 	}
 	return rxMalformed
-}
-
-// buffer is an empty buffer with a clean Meta; nil, and counted, when there is none.
-func (q *rxQueue) buffer() *pkt.Buf {
-	if q.free == 0 {
-		if q.free = q.pool.Alloc(q.rxMemory.free[:]); q.free == 0 {
-			q.noBufs.Add(1)
-			return nil
-		}
-	}
-	q.free--
-	b := q.rxMemory.free[q.free]
-	b.Meta = pkt.Meta{}
-	return b
 }

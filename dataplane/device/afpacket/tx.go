@@ -25,10 +25,6 @@ var txNames = [txReasons]string{
 	"tx frame too long", "tx chained", "tx checksum of an unknown packet", "tx refused by the kernel",
 }
 
-// indirect covers RTE_MBUF_F_INDIRECT and RTE_MBUF_F_EXTERNAL: the bytes of the buffer
-// belong to somebody else.
-const indirect = 3 << 61
-
 // stubborn is how often in a row the kernel may say that it has no room for a packet
 // before that is dropped: there are filters that say so for ever.
 const stubborn = 4096
@@ -66,7 +62,7 @@ type txQueue struct {
 	drops               [txReasons]atomic.Uint64
 }
 
-var _ device.TxQueue = (*txQueue)(nil)
+var _ device.TxCopier = (*txQueue)(nil)
 
 func newTxQueue(fd int, pool pkt.Pool, maxFrame int, o *Options) (*txQueue, error) {
 	r, err := mem.Map(int(unsafe.Sizeof(txMemory{})))
@@ -80,13 +76,13 @@ func newTxQueue(fd int, pool pkt.Pool, maxFrame int, o *Options) (*txQueue, erro
 
 func (q *txQueue) close() { q.region.Close() }
 
-// TxBurst sends all of bufs with one system call, or as much as the kernel has room for.
-func (q *txQueue) TxBurst(bufs []*pkt.Buf) int {
+// TxCopy sends all of bufs with one system call, or as much as the kernel has room for.
+func (q *txQueue) TxCopy(bufs []*pkt.Buf) int {
 	done := 0
 	for done < len(bufs) {
 		m, n, why := q.plan(bufs[done:], q.alone.Load())
 		if n == 0 {
-			q.drop(why, bufs[done:done+1])
+			q.drops[why].Add(1)
 			done++
 			continue
 		}
@@ -164,7 +160,7 @@ func (q *txQueue) send(m int, bufs []*pkt.Buf) (gone int, e unix.Errno) {
 		}
 		q.refused = 0
 		gone = int(q.packets[0])
-		q.drop(txKernel, bufs[:gone])
+		q.drops[txKernel].Add(uint64(gone))
 		return gone, 0
 	}
 	q.refused = 0
@@ -184,7 +180,6 @@ func (q *txQueue) send(m int, bufs []*pkt.Buf) (gone int, e unix.Errno) {
 		q.doubts = 0
 		q.larges.Add(larges)
 	}
-	q.release(bufs[:gone])
 	return gone, 0
 }
 
@@ -201,22 +196,11 @@ func (q *txQueue) givesUp(e unix.Errno) bool {
 	return true
 }
 
-func (q *txQueue) drop(why int, bufs []*pkt.Buf) {
-	q.drops[why].Add(uint64(len(bufs)))
-	q.release(bufs)
-}
-
-// release gives buffers back.
-func (q *txQueue) release(bufs []*pkt.Buf) {
-	plain := true
-	for _, b := range bufs {
-		plain = plain && b.NbSegs == 1 && b.RefCnt == 1 && b.OlFlags&indirect == 0
-	}
-	if plain {
-		q.pool.Free(bufs)
-		return
-	}
-	for _, b := range bufs {
+// TxBurst is TxCopy for those who want to be rid of their buffers.
+func (q *txQueue) TxBurst(bufs []*pkt.Buf) int {
+	n := q.TxCopy(bufs)
+	for _, b := range bufs[:n] {
 		q.pool.FreeChain(b)
 	}
+	return n
 }

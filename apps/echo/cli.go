@@ -11,8 +11,8 @@ const serverUsage = "[uri <proto://ip/port>]... [fifo-size <bytes>[k|m|g]] [repo
 	"[all-scope|local-scope|global-scope] [stop]"
 
 const clientUsage = "[uri <proto://ip/port>] [nclients <n>] [active <n>] [hold <seconds>] [bytes <bytes>[k|m|g] | run-time <seconds>] " +
-	"[test-timeout <seconds>] [syn-timeout <seconds>] [echo-bytes] [test-bytes] [fifo-size <bytes>[k|m|g]] " +
-	"[throughput <bits/s>[k|m|g]] [max-tx-chunk <bytes>[k|m]] [client-batch <n>] " +
+	"[test-timeout <seconds>] [syn-timeout <seconds>] [echo-bytes] [request <bytes>[k|m|g]] [test-bytes] " +
+	"[fifo-size <bytes>[k|m|g]] [throughput <bits/s>[k|m|g]] [max-tx-chunk <bytes>[k|m]] [client-batch <n>] " +
 	"[report-interval[-total] [<seconds>]] [raw] [all-scope|local-scope|global-scope] [verbose] [mbytes <n> | gbytes <n>] [no-return] [no-output]"
 
 // Commands are the test commands, under the words of old and new VPP.
@@ -84,6 +84,7 @@ var clientWords = []cli.Word{
 	{Text: "test-timeout", Help: "seconds the test may take; 20 without progress unless given"},
 	{Text: "syn-timeout", Help: "seconds that connecting may take; 20 without progress unless given"},
 	{Text: "echo-bytes", Help: "the server sends everything back"},
+	{Text: "request", Help: "bytes of a message; each waits for the echo of the last"},
 	{Text: "test-bytes", Help: "write a pattern and verify every byte"},
 	{Text: "fifo-size", Help: "bytes each way per session"},
 	{Text: "throughput", Help: "bits per second of all connections together"},
@@ -119,5 +120,5 @@ func words(list []cli.Word) func(*cli.Ctx, *cli.Input) []cli.Word {
 }
 
 // valued are the words that a value must follow.
-var valued = []string{"uri", "nclients", "active", "hold", "bytes", "run-time", "test-timeout", "syn-timeout", "fifo-size",
-	"throughput", "max-tx-chunk", "client-batch", "mbytes", "gbytes"}
+var valued = []string{"uri", "nclients", "active", "hold", "bytes", "run-time", "test-timeout", "syn-timeout", "request",
+	"fifo-size", "throughput", "max-tx-chunk", "client-batch", "mbytes", "gbytes"}

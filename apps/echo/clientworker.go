@@ -33,6 +33,7 @@ type clientConn struct {
 	handle session.Handle
 	sent   uint64
 	rcvd   uint64
+	asked  int64 // when the request in flight was written
 	state  connState
 	bad    bool // a byte differed; say so once
 }
@@ -73,6 +74,7 @@ type clientWorker struct {
 	closed  int              // first connection not yet closed
 	starved []session.Handle // those that could not write for want of memory
 	rtt     rttStats
+	latency histogram // of requests
 	_       [64]byte
 }
 
@@ -223,7 +225,10 @@ func (cw *clientWorker) write(s *session.Session, c *clientConn, tx *fifo.FIFO, 
 func (cw *clientWorker) allowance(c *clientConn, queued int) int {
 	o := cw.run.opts
 	room := txTarget - queued
-	if o.chunk != 0 {
+	switch {
+	case o.request != 0:
+		room = cw.ask(c)
+	case o.chunk != 0:
 		room = o.chunk
 	}
 	switch {
@@ -233,6 +238,21 @@ func (cw *clientWorker) allowance(c *clientConn, queued int) int {
 		return int(min(uint64(room), o.bytes-c.sent))
 	}
 	return room
+}
+
+// ask is how many bytes of the next request may be written now: none while one is on its
+// way. A request that found no memory for all its bytes is gone on with.
+func (cw *clientWorker) ask(c *clientConn) int {
+	size := uint64(cw.run.opts.request)
+	rest := c.sent % size
+	switch {
+	case rest > 0:
+		return int(size - rest)
+	case c.rcvd < c.sent:
+		return 0
+	}
+	c.asked = cw.sw.Now()
+	return int(size)
 }
 
 // txTarget is how many bytes a client keeps waiting in a transmit FIFO: enough for a
@@ -345,7 +365,16 @@ func (cw *clientWorker) receive(s *session.Session, c *clientConn) {
 	cw.sw.Dropped(s)
 	c.rcvd += uint64(n)
 	cw.rx.Add(uint64(n))
-	cw.check(s, c)
+	if cw.run.opts.request == 0 || c.state != connOpen || c.rcvd < c.sent {
+		cw.check(s, c)
+		return
+	}
+	// The clock is the Step's, for the answer and for the next request alike: the times
+	// add up to that of the test, and nothing is left out.
+	if c.sent%uint64(cw.run.opts.request) == 0 || c.sent == cw.run.opts.bytes {
+		cw.latency.add(cw.sw.Now() - c.asked)
+	}
+	cw.produce(s, c)
 }
 
 // rttStats gathers round-trip times, in ns.

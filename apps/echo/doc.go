@@ -22,5 +22,8 @@
 // the interval rows (report.go) and watches for time-outs and Ctrl-C; it is woken
 // through a worker.Notifier and reads counters in worker.Do.
 //
+// With "request" a session has one message in flight at a time, and the client measures
+// how long each waits for its echo (histogram.go). To the server that is an echo test.
+//
 // Byte i of every data session is i mod 256 (pattern.go), as in VPP.
 package echo

@@ -84,6 +84,8 @@ func TestClientOptions(t *testing.T) {
 		{"uri tcp://6.0.1.1/1234 fifo-size 4096 bytes 1", func(o *options) bool { return o.fifo == 4096 }},
 		{"uri tcp://6.0.1.1/1234 fifo-size 64k gbytes 2", func(o *options) bool { return o.fifo == 64<<10 && o.bytes == 2<<30 }},
 		{"uri tcp://6.0.1.1/1234 echo-bytes", func(o *options) bool { return o.echo && o.bytes == 8192 && o.interval == 0 }},
+		{"request 64", func(o *options) bool { return o.request == 64 && o.echo && o.runTime == 10*time.Second }},
+		{"request 4k bytes 1m nclients 3", func(o *options) bool { return o.request == 4096 && o.bytes == 1<<20 && o.runTime == 0 }},
 		{"nclients 1000000 active 10000 bytes 64 hold 2.5", func(o *options) bool {
 			return o.clients == 1000000 && o.active == 10000 && o.hold == 2500*time.Millisecond && !o.synGiven
 		}},
@@ -105,6 +107,7 @@ func TestClientOptions(t *testing.T) {
 	for _, line := range []string{
 		"bogus 3", "uri", "nclients 0", "nclients many", "bytes 0", "run-time 3 bytes 5", "throughput 3m max-tx-chunk 4k",
 		"uri udp://6.0.1.1/1", "uri tcp://6.0.1.1/65535", "uri tcp://0.0.0.0/80", "report-interval 0", "fifo-size 2g", "client-batch 0", "active 0", "active", "hold", "hold 0",
+		"request 0", "request", "request 64 throughput 1m", "request 64 max-tx-chunk 4k", "request 8k fifo-size 4k",
 	} {
 		if o, err := parseClient(cli.NewInput(line)); !errors.Is(err, cli.ErrUsage) {
 			t.Errorf("%s was accepted: %+v, %v", line, o, err)
@@ -147,6 +150,8 @@ func TestReportLayout(t *testing.T) {
 		Row{0, 1, 1410000000, 0, 11.26e9, .742, false, true},
 		Row{1, 2.04, 477e6, 464.86e6, 7.53e9, 0, false, false},
 		Summary{Bytes: 11203163848, Seconds: 8, PerSec: 1400393326, RTT: &RTT{8, .664, .72812, .781}, ruled: true},
+		Summary{Echo: true, Bytes: 64000, Seconds: 1, PerSec: 64000,
+			Requests: &Requests{64, 1000, 1000, 9.4, 11, 20.25, 300, 1234.5}},
 	}
 	for _, r := range rows {
 		if err := r.Text(&b, cli.Layout{}); err != nil {
@@ -163,6 +168,11 @@ Interval (s)  Transmitted   Received   Throughput   Roundtrip
 11203163848 bytes (10684 mbytes, 10 gbytes) in 8.00 seconds
 1400393326 bytes/second half-duplex
 1.40GB/s half-duplex
+1000 requests of 64 bytes answered 1000.00/s
+9.40us/11.00us/20.25us/300.00us/1234.50us p50/p90/p99/p99.9/max request
+64000 bytes (0 mbytes, 0 gbytes) in 1.00 seconds
+64000 bytes/second full-duplex
+64.00KB/s full-duplex
 `
 	if got := b.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

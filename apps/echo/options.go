@@ -26,6 +26,7 @@ type options struct {
 	scope    session.Scope
 	raw      bool // plain streams: no control session, no second port
 	echo     bool // the server sends everything back
+	request  int  // bytes of a message, one in flight a session; 0: send what fits
 	check    bool // verify every byte
 	verbose  bool
 	quiet    bool // no-output: only the result
@@ -162,6 +163,11 @@ func parseClient(in *cli.Input) (*options, error) {
 			err, o.synGiven = seconds(in, "syn-timeout", &o.syn), true
 		case in.Match("echo-bytes"):
 			o.echo, byDefault = true, false
+		case in.Match("request"):
+			if start := *in; !in.Size(&n) || n == 0 || n > maxFIFO {
+				return nil, start.Expect("a size from 1 to 1g after request")
+			}
+			o.echo, o.request = true, int(n)
 		case in.Match("test-bytes"):
 			o.check = true
 		case in.Match("fifo-size"):
@@ -215,6 +221,8 @@ func parseClient(in *cli.Input) (*options, error) {
 		return nil, cli.Usagef("failed: invalid arguments for a timed run! (run-time excludes bytes and test-timeout)")
 	case o.rate != 0 && o.chunk != 0:
 		return nil, cli.Usagef("failed: can't set fixed tx chunk for a throughput run! (throughput excludes max-tx-chunk)")
+	case o.request != 0 && (o.rate != 0 || o.chunk != 0):
+		return nil, cli.Usagef("failed: a request is sent whole and at once! (request excludes throughput and max-tx-chunk)")
 	case byDefault:
 		o.runTime = 10 * time.Second
 	}
@@ -234,6 +242,9 @@ func parseClient(in *cli.Input) (*options, error) {
 	}
 	if err := o.finish(uri, lg); err != nil {
 		return nil, err
+	}
+	if uint64(o.request) > o.fifo {
+		return nil, cli.Usagef("failed: a request of %s does not fit fifo-size %s", cli.FormatSize(uint64(o.request)), cli.FormatSize(o.fifo))
 	}
 	if o.ep.Addr.Addr().IsUnspecified() {
 		return nil, cli.Usagef("the client needs an address to connect to, got `%s'", uri)

@@ -75,17 +75,18 @@ func (c Closed) Text(w io.Writer, _ cli.Layout) error {
 
 // Summary is the end of a test.
 type Summary struct {
-	Server    bool    `json:"server,omitempty"`
-	Echo      bool    `json:"fullDuplex"`
-	Checked   bool    `json:"bytesVerified"`
-	Bytes     uint64  `json:"bytes"` // client: sent, or echoed; server: received, or sent back
-	Seconds   float64 `json:"seconds"`
-	PerSec    float64 `json:"bytesPerSecond"`
-	Tx        uint64  `json:"tx"`
-	Rx        uint64  `json:"rx"`
-	Bad       uint64  `json:"badSessions,omitempty"`
-	PeerBytes *uint64 `json:"peerReceived,omitempty"` // what the server says it received
-	RTT       *RTT    `json:"rtt,omitempty"`
+	Server    bool      `json:"server,omitempty"`
+	Echo      bool      `json:"fullDuplex"`
+	Checked   bool      `json:"bytesVerified"`
+	Bytes     uint64    `json:"bytes"` // client: sent, or echoed; server: received, or sent back
+	Seconds   float64   `json:"seconds"`
+	PerSec    float64   `json:"bytesPerSecond"`
+	Tx        uint64    `json:"tx"`
+	Rx        uint64    `json:"rx"`
+	Bad       uint64    `json:"badSessions,omitempty"`
+	PeerBytes *uint64   `json:"peerReceived,omitempty"` // what the server says it received
+	RTT       *RTT      `json:"rtt,omitempty"`
+	Requests  *Requests `json:"requests,omitempty"`
 	notes     []string
 	ruled     bool
 }
@@ -97,6 +98,18 @@ type RTT struct {
 	Min     float64 `json:"min"`
 	Avg     float64 `json:"avg"`
 	Max     float64 `json:"max"`
+}
+
+// Requests is how long requests waited for their answers.
+type Requests struct {
+	Bytes    int     `json:"bytes"` // of each
+	Answered uint64  `json:"answered"`
+	PerSec   float64 `json:"perSecond"`
+	P50      float64 `json:"p50Us"`
+	P90      float64 `json:"p90Us"`
+	P99      float64 `json:"p99Us"`
+	P999     float64 `json:"p999Us"`
+	Max      float64 `json:"maxUs"`
 }
 
 func (s Summary) Text(w io.Writer, _ cli.Layout) error {
@@ -114,6 +127,11 @@ func (s Summary) Text(w io.Writer, _ cli.Layout) error {
 		} else {
 			fmt.Fprintf(&b, "%sms/%sms/%sms min/avg/max roundtrip\n", f(t.Min, 5), f(t.Avg, 5), f(t.Max, 5))
 		}
+	}
+	if q := s.Requests; q != nil {
+		f := func(us float64) string { return cli.FormatFloat(us, 2) + "us" }
+		fmt.Fprintf(&b, "%d requests of %d bytes answered %.2f/s\n", q.Answered, q.Bytes, q.PerSec)
+		fmt.Fprintf(&b, "%s/%s/%s/%s/%s p50/p90/p99/p99.9/max request\n", f(q.P50), f(q.P90), f(q.P99), f(q.P999), f(q.Max))
 	}
 	kind := "half-duplex"
 	if s.Echo {
@@ -241,7 +259,21 @@ func (p *reporter) final() Summary {
 	if t.merge(p.rtt); t.n > 0 {
 		s.RTT = &RTT{t.n, ms(t.min), t.mean(), ms(t.max)}
 	}
+	if o.request != 0 {
+		s.Requests = p.run.requests(s.Seconds)
+	}
 	return s
+}
+
+// requests sums up the waits of all workers.
+func (r *clientRun) requests(sec float64) *Requests {
+	h := new(histogram)
+	for _, cw := range r.workers {
+		_ = cw.sw.Do(func(*worker.Worker) { h.merge(&cw.latency) })
+	}
+	us := func(share float64) float64 { return float64(h.below(share)) / 1e3 }
+	return &Requests{Bytes: r.opts.request, Answered: h.n, PerSec: float64(h.n) / sec,
+		P50: us(.5), P90: us(.9), P99: us(.99), P999: us(.999), Max: us(1)}
 }
 
 func ms(ns int64) float64 { return float64(ns) / 1e6 }

@@ -288,3 +288,35 @@ func TestLostWhileHeld(t *testing.T) {
 		t.Fatalf("%+v, %v", s, r.failure.Load())
 	}
 }
+
+// TestRequests: a session has one request in flight, whose way there and back is what is
+// measured.
+func TestRequests(t *testing.T) {
+	for line, last := range map[string]uint64{
+		"request 64 run-time 3":             0,
+		"request 5000 bytes 20k nclients 3": 20480 % 5000,
+	} {
+		l := newLab(t)
+		srv := l.serve("raw uri tcp://0.0.0.0/7")
+		r := l.client("raw uri tcp://10.0.1.2/7 test-bytes " + line)
+		for range 50 {
+			l.w.RunFor(millisecond/5, nil)
+			if c := r.sum(); c.tx > c.rx+uint64(r.opts.request*r.opts.clients) {
+				t.Fatalf("%s: more than one request in flight: %+v", line, c.totals)
+			}
+		}
+		r.stopSending.Store(r.opts.runTime > 0)
+		r.wakeWorkers()
+		if !l.w.RunFor(1000*millisecond, func() bool { return int(r.sum().finished) == r.opts.clients }) {
+			t.Fatalf("%s: not finished: %+v", line, r.sum())
+		}
+		q := r.requests(1)
+		want := srv.totals().rx / uint64(r.opts.request)
+		if last > 0 { // the last request of a session is what is left of its bytes
+			want = uint64(r.opts.clients) * (r.opts.bytes/uint64(r.opts.request) + 1)
+		}
+		if q.Answered != want || want < 10 || q.P50 < 200 || q.P50 > q.P99 || q.P99 > q.Max || q.Max > 20000 {
+			t.Errorf("%s: %+v, want %d answers", line, q, want)
+		}
+	}
+}

@@ -6,10 +6,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS  = -X main.version=$(VERSION) -X main.built=$(shell git log -1 --format=%cI 2>/dev/null)
 FUZZTIME ?= 60s
 
-.PHONY: help deps test-deps build run demo million test race bench lint fuzz install clean
+.PHONY: help deps test-deps build run demo million test race bench bench-chart lint fuzz install clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## install the Debian packages that building and running need
 	@scripts/deps.sh run
@@ -34,8 +34,11 @@ million: build ## a million connections, opened, used, closed; prints what they 
 test: build test-deps ## unit tests, race tests and end-to-end tests
 	@scripts/test.sh
 
-bench: build test-deps ## throughput, connections and start-up beside the Linux kernel; writes bench-out/
-	$(GO) run ./scripts/bench
+bench: build test-deps ## beside the kernel and, with PEER_VPP=<prefix>, VPP; BENCHFLAGS=-list; writes bench-out/
+	$(GO) run ./scripts/bench $(BENCHFLAGS)
+
+bench-chart: ## draw the last bench into docs/bench.svg
+	$(GO) run ./scripts/bench -chart docs/bench.svg
 
 lint: deps ## go vet, gofmt and staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "gofmt needed:"; gofmt -l .; exit 1; }

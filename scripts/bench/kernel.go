@@ -1,59 +1,61 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 )
 
-// kernelPair is two network namespaces joined by veth, each used by a process on its
-// own core.
+// kernelPair is two network namespaces joined by veth, each used by processes on its own
+// core.
 type kernelPair struct {
-	ns    [2]string
-	dev   [2]string
+	*wire
 	cpu   [2]int
 	cc    string // congestion controller in use
-	srv   *exec.Cmd
-	sinks *exec.Cmd
+	iperf *exec.Cmd
+	peer  *exec.Cmd // answers and sinks, see peer.go
+	self  string
+	files int // that a process may have open
 }
 
-const (
-	kernelServer = "10.210.77.1"
-	kernelClient = "10.210.77.2"
-	connectPort  = "5299"
-)
+const kernelNet = "10.210.77."
 
-func newKernelPair(cpu [2]int) (*kernelPair, error) {
-	id := fmt.Sprintf("vb%d", os.Getpid()%100000)
-	k := &kernelPair{cpu: cpu}
-	for i := range 2 {
-		k.ns[i] = fmt.Sprintf("%s-%d", id, i)
-		k.dev[i] = fmt.Sprintf("%s%c", id, 'a'+i)
+func kernelAddr(i int) string { return fmt.Sprintf("%s%d", kernelNet, i) }
+
+func newKernelPair(cpu [2]int) (k *kernelPair, err error) {
+	k = &kernelPair{cpu: cpu, files: allowFiles(1 << 20)}
+	if k.self, err = os.Executable(); err != nil {
+		return nil, err
 	}
-	steps := []string{
-		"ip netns add " + k.ns[0], "ip netns add " + k.ns[1],
-		"ip link add " + k.dev[0] + " netns " + k.ns[0] + " type veth peer name " + k.dev[1] + " netns " + k.ns[1],
-		"ip -n " + k.ns[0] + " addr add " + kernelServer + "/24 dev " + k.dev[0],
-		"ip -n " + k.ns[1] + " addr add " + kernelClient + "/24 dev " + k.dev[1],
-		"ip -n " + k.ns[0] + " link set " + k.dev[0] + " up", "ip -n " + k.ns[1] + " link set " + k.dev[1] + " up",
-		"ip -n " + k.ns[0] + " link set lo up", "ip -n " + k.ns[1] + " link set lo up",
+	if k.wire, err = newWire(); err != nil {
+		return nil, err
 	}
-	for _, s := range steps {
-		if err := run(s); err != nil {
-			k.close()
-			return nil, err
+	steps := []string{"ip -n " + k.ns[0] + " addr add " + kernelAddr(1) + "/24 dev " + k.dev[0],
+		"ip -n " + k.ns[0] + " link set lo up", "ip -n " + k.ns[1] + " link set lo up"}
+	for i := range maxSources { // source addresses
+		steps = append(steps, fmt.Sprintf("ip -n %s addr add %s/24 dev %s", k.ns[1], kernelAddr(2+i), k.dev[1]))
+	}
+	// Room for many connections, and ports that may be used again in the next run.
+	for _, ns := range k.ns {
+		for _, set := range []string{"net.ipv4.ip_local_port_range=1024\t65535", "net.ipv4.tcp_tw_reuse=1",
+			"net.core.somaxconn=65535", "net.ipv4.tcp_max_syn_backlog=65535"} {
+			_ = exec.Command("ip", "netns", "exec", ns, "sysctl", "-qw", set).Run()
 		}
 	}
-	out, _ := exec.Command("ip", "netns", "exec", k.ns[1], "sysctl", "-n", "net.ipv4.tcp_congestion_control").Output()
-	k.cc = strings.TrimSpace(string(out))
-	var err error
-	if k.srv, err = k.start(0, "iperf3", "-s", "-4"); err == nil {
-		self, _ := os.Executable()
-		k.sinks, err = k.start(0, self, "sink", kernelServer+":"+connectPort)
+	err = shell(steps...)
+	if err == nil {
+		out, _ := exec.Command("ip", "netns", "exec", k.ns[1], "sysctl", "-n", "net.ipv4.tcp_congestion_control").Output()
+		k.cc = strings.TrimSpace(string(out))
+		k.iperf = k.command(context.Background(), 0, "iperf3", "-s", "-4")
+		k.peer = k.command(context.Background(), 0, k.self, "peer", kernelAddr(1))
+		err = errors.Join(k.iperf.Start(), k.peer.Start())
 	}
 	if err != nil {
 		k.close()
@@ -64,36 +66,122 @@ func newKernelPair(cpu [2]int) (*kernelPair, error) {
 }
 
 // command is a command in namespace i, on that side's core.
-func (k *kernelPair) command(i int, args ...string) *exec.Cmd {
+func (k *kernelPair) command(ctx context.Context, i int, args ...string) *exec.Cmd {
 	full := append([]string{"netns", "exec", k.ns[i], "taskset", "-c", fmt.Sprint(k.cpu[i])}, args...)
-	return exec.Command("ip", full...)
+	c := exec.CommandContext(ctx, "ip", full...)
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return c
 }
 
-func (k *kernelPair) start(i int, args ...string) (*exec.Cmd, error) {
-	c := k.command(i, args...)
-	return c, c.Start()
-}
-
-// offload switches segmentation and receive offloads of both ends.
-func (k *kernelPair) offload(on bool) error {
-	word := "off"
-	if on {
-		word = "on"
-	}
-	for i := range 2 {
-		err := run(fmt.Sprintf("ip netns exec %s ethtool -K %s tso %s gso %s gro %s", k.ns[i], k.dev[i], word, word, word))
-		if err != nil {
-			return err
+func (k *kernelPair) close() {
+	for _, c := range []*exec.Cmd{k.iperf, k.peer} {
+		if c != nil && c.Process != nil {
+			_ = c.Process.Kill()
+			_ = c.Wait()
 		}
 	}
-	return nil
+	k.wire.close()
 }
 
-// iperf runs iperf3 from namespace i and returns received bits per second; of one direction when both
-// are in use.
-func (k *kernelPair) iperf(i, seconds int, args ...string) (float64, error) {
-	full := append([]string{"iperf3", "-4", "-J", "-c", kernelServer, "-t", fmt.Sprint(seconds)}, args...)
-	out, err := k.command(i, full...).Output()
+// kernel is the kernel as a contender, with segmentation and receive offloads or without.
+type kernel struct {
+	*kernelPair
+	offloads bool
+}
+
+func (k kernel) name() string {
+	if k.offloads {
+		return "kernel TSO"
+	}
+	return "kernel"
+}
+
+// close leaves the namespaces to their owner: two contenders share them.
+func (k kernel) close() {}
+
+func (k kernel) measure(ctx context.Context, r *row, seconds int) (out outcome, err error) {
+	if r.kind == prompt || k.offloads && (r.kind != stream || r.check || r.link == veth && !r.large) || !k.offloads && r.large {
+		return out, errNone
+	}
+	words := "tx on tso off gso off gro off"
+	if k.offloads {
+		words = "tx on tso on gso on gro on"
+	}
+	if err := errors.Join(k.setMTU(r.mtu), k.wire.offload(words)); err != nil {
+		return out, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errStuck)
+	defer cancel()
+	server := k.peer
+	count := min(r.count, k.files-1000)
+	var args []string
+	switch r.kind {
+	case stream:
+		server = k.iperf
+		args = []string{"iperf3", "-4", "-J", "-c", kernelAddr(1), "-t", fmt.Sprint(seconds), "-P", fmt.Sprint(r.streams)}
+		if r.echo {
+			args = append(args, "--bidir")
+		}
+	case request:
+		args = []string{k.self, "ask", kernelAddr(1), fmt.Sprint(r.size), fmt.Sprint(seconds)}
+	case connect, idle:
+		args = []string{k.self, "connect", kernelAddr(1), fmt.Sprint(count), fmt.Sprint(r.sources)}
+	}
+	client := k.command(ctx, 1, args...)
+	client.Stderr = os.Stderr
+	before, begin := usageOf(server.Process.Pid), time.Now()
+	if r.kind == idle {
+		out.values, err = k.holds(client, count)
+	} else {
+		var text []byte
+		text, err = client.Output()
+		switch {
+		case ctx.Err() != nil:
+			return out, context.Cause(ctx)
+		case r.kind == stream:
+			out.values, err = iperfGbits(text, err)
+		case err == nil:
+			out.values, err = numbers(text, len(r.figures()))
+		}
+	}
+	if err != nil {
+		return out, fmt.Errorf("%s: %w", args[0], err)
+	}
+	passed := time.Since(begin)
+	out.cpu[0], out.waited = usageOf(server.Process.Pid).since(before, passed)
+	if s := client.ProcessState; s != nil {
+		out.cpu[1] = float64(s.UserTime()+s.SystemTime()) / float64(passed)
+	}
+	return out, nil
+}
+
+// holds measures what open connections take of the kernel's memory. The client keeps them
+// until its input ends.
+func (k kernel) holds(client *exec.Cmd, count int) ([]float64, error) {
+	before := slab()
+	in, err := client.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	client.Args = append(client.Args, "hold")
+	out, err := client.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := client.Start(); err != nil {
+		return nil, err
+	}
+	_, _ = out.Read(make([]byte, 100)) // it has opened all, or ended
+	time.Sleep(time.Second)
+	grown := slab() - before
+	_ = in.Close()
+	_, _ = io.Copy(io.Discard, out)
+	return []float64{float64(grown) / 2 / float64(count)}, client.Wait()
+}
+
+// iperfGbits reads iperf3's JSON: received bits, of the slower direction when both are in
+// use.
+func iperfGbits(text []byte, err error) ([]float64, error) {
 	var r struct {
 		Error string `json:"error"`
 		End   struct {
@@ -105,50 +193,26 @@ func (k *kernelPair) iperf(i, seconds int, args ...string) (float64, error) {
 			} `json:"sum_received_bidir_reverse"`
 		} `json:"end"`
 	}
-	if jerr := json.Unmarshal(out, &r); jerr != nil {
-		return 0, fmt.Errorf("iperf3: %w", errors.Join(err, jerr))
+	if jerr := json.Unmarshal(text, &r); jerr != nil {
+		return nil, errors.Join(err, jerr)
 	}
 	if r.Error != "" {
-		return 0, errors.New("iperf3: " + r.Error)
+		return nil, errors.New(r.Error)
 	}
 	bps := r.End.Received.Bps
 	if r.End.Reverse != nil {
 		bps = min(bps, r.End.Reverse.Bps)
 	}
-	return bps, nil
+	return []float64{bps / 1e9}, nil
 }
 
-// connects opens n connections from the client namespace and returns how many a second.
-func (k *kernelPair) connects(n int) (float64, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return 0, err
+// numbers reads n numbers.
+func numbers(text []byte, n int) ([]float64, error) {
+	v := make([]float64, n)
+	to := make([]any, n)
+	for i := range v {
+		to[i] = &v[i]
 	}
-	out, err := k.command(1, self, "connect", kernelServer+":"+connectPort, fmt.Sprint(n)).Output()
-	if err != nil {
-		return 0, err
-	}
-	var v float64
-	_, err = fmt.Sscan(string(out), &v)
+	_, err := fmt.Sscan(string(text), to...)
 	return v, err
-}
-
-func (k *kernelPair) close() {
-	for _, c := range []*exec.Cmd{k.srv, k.sinks} {
-		if c != nil && c.Process != nil {
-			_ = c.Process.Kill()
-			_ = c.Wait()
-		}
-	}
-	for _, ns := range k.ns {
-		_ = exec.Command("ip", "netns", "del", ns).Run()
-	}
-}
-
-func run(line string) error {
-	f := strings.Fields(line)
-	if out, err := exec.Command(f[0], f[1:]...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", line, err, strings.TrimSpace(string(out)))
-	}
-	return nil
 }

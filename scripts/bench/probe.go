@@ -28,10 +28,15 @@ func probe(a, b int) float64 {
 	var turn atomic.Uint32
 	done := make(chan time.Duration, 2)
 	side := func(cpu int, mine, next uint32) {
-		runtime.LockOSThread() // the thread ends with the goroutine, pinned as it is
-		var set unix.CPUSet
+		// The thread goes back as it was: were it to end, the processes that it started would
+		// believe that we are gone.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		var all, set unix.CPUSet
+		_ = unix.SchedGetaffinity(0, &all)
 		set.Set(cpu)
 		_ = unix.SchedSetaffinity(0, &set)
+		defer func() { _ = unix.SchedSetaffinity(0, &all) }()
 		start := time.Now()
 		for range rounds {
 			for spins := 0; turn.Load() != mine; spins++ {

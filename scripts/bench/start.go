@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startToPrompt starts an instance on a terminal of its own and returns the seconds
-// until its prompt appears.
-func startToPrompt() (float64, error) {
+// startToPrompt starts a program on a terminal of its own and returns the seconds until
+// its prompt appears. args makes its command line; files may go into dir.
+func startToPrompt(args func(dir string) []string) (float64, error) {
 	dir, err := os.MkdirTemp("", "vpphost-start-")
 	if err != nil {
 		return 0, err
@@ -24,32 +24,35 @@ func startToPrompt() (float64, error) {
 		return 0, err
 	}
 	defer ptm.Close()
-	c := exec.Command("bin/vpphost", "unix", "{", "interactive", "runtime-dir", dir, "cli-listen", dir+"/cli.sock", "}")
+	a := args(dir)
+	c := exec.Command(a[0], a[1:]...)
 	c.Stdin, c.Stdout, c.Stderr = pts, pts, pts
 	c.Env = append(os.Environ(), "TERM=xterm")
-	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Pdeathsig: syscall.SIGKILL}
 	begin := time.Now()
 	if err := c.Start(); err != nil {
+		pts.Close()
 		return 0, err
 	}
 	pts.Close()
+	// The process ends, whether it wants to or not, before its files do.
+	defer func() {
+		_ = c.Process.Signal(syscall.SIGTERM)
+		kill := time.AfterFunc(5*time.Second, func() { _ = c.Process.Kill() })
+		_ = c.Wait()
+		kill.Stop()
+	}()
 	var seen []byte
 	buf := make([]byte, 4096)
-	_ = ptm.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = ptm.SetReadDeadline(time.Now().Add(20 * time.Second))
 	for !bytes.Contains(seen, []byte("vpp# ")) {
 		n, err := ptm.Read(buf)
 		if err != nil {
-			_ = c.Process.Kill()
-			_ = c.Wait()
-			return 0, fmt.Errorf("no prompt: %w: %q", err, seen)
+			return 0, fmt.Errorf("no prompt: %w: %q", err, tail(string(seen), 300))
 		}
 		seen = append(seen, buf[:n]...)
 	}
-	took := time.Since(begin).Seconds()
-	_ = c.Process.Signal(os.Interrupt)
-	_ = c.Process.Signal(syscall.SIGTERM)
-	_ = c.Wait()
-	return took, nil
+	return time.Since(begin).Seconds(), nil
 }
 
 func openPTY() (*os.File, *os.File, error) {

@@ -24,6 +24,7 @@ func TestWikiFlow(t *testing.T) {
 		"test echo client uri tcp://6.0.1.1/1234 fifo-size 4096 test-timeout 100 no-return mbytes 100",
 		"vperf client nclients 4 bytes 2m throughput 320m uri tcp://6.0.1.1:1234",
 		"vperf client uri tcp://6.0.1.1:1234 verbose echo-bytes run-time 1",
+		"test echo client uri tcp://6.0.1.1/1234 request 64 nclients 3 run-time 1 test-bytes",
 	} {
 		out := vpp2.ctl(line)
 		if !strings.Contains(out, "bytes/second") {

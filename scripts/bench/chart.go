@@ -9,12 +9,12 @@ import (
 
 // Geometry of the chart, in pixels.
 const (
-	chartWidth = 900
-	labelWidth = 270
+	chartWidth = 920
+	labelWidth = 330
 	barHeight  = 11
 	barStep    = 14
 	groupGap   = 12
-	barMost    = 400 // the longest bar
+	barMost    = 380 // the longest bar
 )
 
 // colours of the contenders: legible on white and on black.
@@ -64,7 +64,7 @@ func chart(w io.Writer, title string, lines []line) error {
 					label += "  (" + r + ")"
 				}
 			case len(s.all) > 0:
-				label = s.all[0].fault
+				label = who + ": " + s.all[0].fault
 			}
 			fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="%d" fill="%s"/>`+"\n", labelWidth, y, length, barHeight, colours[who])
 			text(labelWidth+length+6, y+barHeight-1, "value", "start", label)
@@ -83,7 +83,7 @@ func chart(w io.Writer, title string, lines []line) error {
 	y += 16
 	_, err := fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="system-ui, sans-serif">
 <style>
-text { fill: #57606a; font-size: 11px }
+text { fill: #656d76; font-size: 11px }
 .title { font-size: 15px; font-weight: 600 }
 .label { font-size: 12px }
 .small { font-size: 10px }

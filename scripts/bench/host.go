@@ -94,6 +94,21 @@ func (h *host) exec(ctx context.Context, line string) (string, error) {
 	return h.run(ctx, line, false)
 }
 
+// silent runs commands that print nothing unless they fail: VPP has no other way to say
+// so.
+func (h *host) silent(ctx context.Context, lines ...string) error {
+	for _, line := range lines {
+		out, err := h.exec(ctx, line)
+		if err != nil {
+			return err
+		}
+		if out = strings.TrimSpace(out); out != "" {
+			return fmt.Errorf("%s: %s", line, tail(out, 200))
+		}
+	}
+	return nil
+}
+
 func (h *host) run(ctx context.Context, line string, json bool) (string, error) {
 	if !h.alive() {
 		return "", fmt.Errorf("%s has ended: %s", filepath.Base(h.prog.bin), h.lastWords())

@@ -9,6 +9,9 @@ import (
 
 // watch measures a row once, and what it costs the two processes.
 func (s *stack) watch(ctx context.Context, r *row, seconds int) (out outcome, err error) {
+	if err := s.serve(ctx, r); err != nil {
+		return out, err
+	}
 	for _, h := range s.hosts {
 		if h.prog.ours {
 			if _, err := h.exec(ctx, "clear runtime"); err != nil {
@@ -69,12 +72,8 @@ func (s *stack) spread(ctx context.Context, r *row) error {
 	if r.sources <= 1 || s.sources == r.sources {
 		return nil
 	}
-	out, err := s.hosts[1].exec(ctx, fmt.Sprintf("tcp src-address %s - %s", stackAddr(1), stackAddr(r.sources)))
-	if err == nil && out != "" {
-		err = fmt.Errorf("tcp src-address: %s", out)
-	}
 	s.sources = r.sources
-	return err
+	return s.hosts[1].silent(ctx, fmt.Sprintf("tcp src-address %s - %s", stackAddr(1), stackAddr(r.sources)))
 }
 
 // connects opens the row's connections, and waits until the server has none of them left:

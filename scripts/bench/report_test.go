@@ -147,7 +147,7 @@ func TestChart(t *testing.T) {
 			t.Fatalf("not XML: %v\n%s", err, svg)
 		}
 	}
-	for _, want := range []string{"a &lt; b &amp; c", "33.0 Gb/s  (1.27x)", ">stuck<", "less is better", "prefers-color-scheme: dark"} {
+	for _, want := range []string{"a &lt; b &amp; c", "33.0 Gb/s  (1.27x)", ">VPP: stuck<", "less is better", "prefers-color-scheme: dark"} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("the chart does not say %q", want)
 		}

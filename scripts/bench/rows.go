@@ -127,6 +127,18 @@ func choose(rows []row, only string) ([]row, error) {
 	return out, nil
 }
 
+// fifo is the size of the FIFOs of both sides. Many large ones are more than VPP's
+// segments hold.
+func (r *row) fifo() string {
+	switch {
+	case r.count > 0:
+		return "4k"
+	case r.streams >= 100:
+		return "1m"
+	}
+	return "4m"
+}
+
 // clientWords are the client's command for the row, in words that VPP and vpphost share.
 func (r *row) clientWords(seconds int) string {
 	w := "client uri tcp://" + stackAddr(0) + "/1234"
@@ -134,16 +146,12 @@ func (r *row) clientWords(seconds int) string {
 	case request:
 		return fmt.Sprintf("%s run-time %d request %d", w, seconds, r.size)
 	case connect:
-		return fmt.Sprintf("%s nclients %d bytes 1 fifo-size 4k syn-timeout 60 test-timeout 60", w, r.count)
+		return fmt.Sprintf("%s nclients %d bytes 1 fifo-size %s syn-timeout 60 test-timeout 60", w, r.count, r.fifo())
 	case idle:
 		// Paced so slowly that nothing is ever due.
-		return fmt.Sprintf("%s nclients %d run-time %d throughput 8 fifo-size 4k syn-timeout 60", w, r.count, idleHold)
+		return fmt.Sprintf("%s nclients %d run-time %d throughput 8 fifo-size %s syn-timeout 60", w, r.count, idleHold, r.fifo())
 	}
-	fifo := "4m"
-	if r.streams >= 100 {
-		fifo = "1m" // what VPP's segments hold
-	}
-	w = fmt.Sprintf("%s fifo-size %s run-time %d report-interval 1", w, fifo, seconds)
+	w = fmt.Sprintf("%s fifo-size %s run-time %d report-interval 1", w, r.fifo(), seconds)
 	if r.streams > 1 {
 		w += fmt.Sprintf(" nclients %d", r.streams)
 	}

@@ -45,7 +45,8 @@ type stack struct {
 	key     string // of the pair that runs, "" for none
 	hosts   [2]*host
 	wire    *wire
-	sources int // addresses that the client uses
+	sources int    // addresses that the client uses
+	fifo    string // of the server, "" when it does not run
 }
 
 func (s *stack) name() string { return s.label }
@@ -165,30 +166,33 @@ func (s *stack) script(r *row, p *program, i int) string {
 	return b.String()
 }
 
-// meet waits until the two see each other, and starts the server.
+// meet waits until the two see each other.
 func (s *stack) meet(ctx context.Context) error {
 	if err := s.ping(ctx); err != nil {
 		return err
 	}
 	for i, h := range s.hosts {
-		var lines []string
-		if h.prog.ready != nil {
-			lines = h.prog.ready(s.ifc(i))
+		if h.prog.ready == nil {
+			continue
 		}
-		if i == 0 {
-			lines = append(lines, "vperf server uri tcp://"+stackAddr(0)+"/1234 fifo-size 4m")
-		}
-		for _, line := range lines {
-			out, err := h.exec(ctx, line)
-			if err == nil && strings.TrimSpace(out) != "" { // VPP has no other way to fail
-				err = fmt.Errorf("%s: %s", line, out)
-			}
-			if err != nil {
-				return err
-			}
+		if err := h.silent(ctx, h.prog.ready(s.ifc(i))...); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// serve has the server run with FIFOs of the row's size.
+func (s *stack) serve(ctx context.Context, r *row) error {
+	if s.fifo == r.fifo() {
+		return nil
+	}
+	lines := []string{"vperf server uri tcp://" + stackAddr(0) + "/1234 fifo-size " + r.fifo()}
+	if s.fifo != "" {
+		lines = append([]string{"vperf server stop"}, lines...)
+	}
+	s.fifo = r.fifo()
+	return s.hosts[0].silent(ctx, lines...)
 }
 
 func (s *stack) ping(ctx context.Context) (err error) {
@@ -231,5 +235,5 @@ func (s *stack) close() {
 	if s.dir != "" {
 		_ = os.RemoveAll(s.dir)
 	}
-	s.dir, s.key, s.sources = "", "", 0
+	s.dir, s.key, s.sources, s.fifo = "", "", 0, ""
 }

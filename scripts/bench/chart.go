@@ -18,7 +18,7 @@ const (
 )
 
 // colours of the contenders: legible on white and on black.
-var colours = map[string]string{ours: "#2f81f7", "VPP": "#d9822b", "VPP best": "#b35900", "kernel": "#8b949e", "kernel TSO": "#6e7781"}
+var colours = map[string]string{ours: "#2f81f7", "VPP": "#d9822b", "VPP best": "#b35900", "kernel": "#8b949e", "kernel TSO": "#3fa37a"}
 
 // chart draws a group of bars for each line, the longest bar of a group at full length:
 // units differ from line to line. It says the value behind each bar, and how many times

@@ -68,13 +68,13 @@ func vppProgram(bin, plugins string, best, huge bool) *program {
 			}
 		}
 		if r.mtu > 1500 {
-			tcp += fmt.Sprintf(" mtu %d", r.mtu)
+			tcp = fmt.Sprintf("tcp { mtu %d }\n", r.mtu)
 		}
 		if r.large {
-			tcp += " tso"
+			tcp = "tcp { tso }\n"
 		}
 		return fmt.Sprintf("cpu { main-core %d }\nmemory { main-heap-page-size %s }\nbuffers { page-size %s%s }\n"+
-			"tcp {%s }\napi-segment { prefix %s }\nplugins { path %s plugin dpdk_plugin.so { disable } }\n",
+			"%sapi-segment { prefix %s }\nplugins { path %s plugin dpdk_plugin.so { disable } }\n",
 			cpu, page, page, buffers, tcp, id, plugins)
 	}
 	if best {

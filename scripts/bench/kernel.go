@@ -127,7 +127,11 @@ func (k kernel) measure(ctx context.Context, r *row, seconds int) (out outcome, 
 	case connect, idle:
 		args = []string{k.self, "connect", kernelAddr(1), fmt.Sprint(count), fmt.Sprint(r.sources)}
 	}
-	client := k.command(ctx, 1, args...)
+	from := 1
+	if r.inside {
+		from = 0
+	}
+	client := k.command(ctx, from, args...)
 	client.Stderr = os.Stderr
 	before, begin := usageOf(server.Process.Pid), time.Now()
 	if r.kind == idle {

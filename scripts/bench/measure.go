@@ -48,7 +48,11 @@ func (s *stack) watch(ctx context.Context, r *row, seconds int) (out outcome, er
 
 // client runs the client's command of the row.
 func (s *stack) client(ctx context.Context, r *row, seconds int) (clientReport, error) {
-	text, err := s.hosts[1].exec(ctx, "vperf "+r.clientWords(seconds))
+	from := s.hosts[1]
+	if r.inside {
+		from = s.hosts[0]
+	}
+	text, err := from.exec(ctx, "vperf "+r.clientWords(seconds))
 	if err != nil {
 		return clientReport{}, err
 	}

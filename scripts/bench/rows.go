@@ -34,6 +34,7 @@ type row struct {
 	streams     int
 	echo, check bool
 	large       bool // segments larger than the MTU, as far as the contender can
+	inside      bool // server and client are in one instance: cut-through, loopback
 	size        int  // bytes of a request
 	count       int  // connections
 	sources     int  // addresses they come from
@@ -85,6 +86,8 @@ func table() []row {
 		{name: "10 streams, echo", streams: 10, echo: true},
 		{name: "100 streams, one way", streams: 100},
 		{name: "100 streams, echo", streams: 100, echo: true},
+		{name: "cut-through, bytes checked", streams: 1, check: true, inside: true,
+			note: "inside one instance, on one core; the kernel's iperf3 over lo, also on one, does not check"},
 		{name: "10 000 connections", kind: connect, count: 10000, sources: 1},
 		{name: "100 000 connections, 4 addresses", kind: connect, count: 100000, sources: 4},
 		{name: "memory of an idle connection", kind: idle, count: 100000, sources: 4,
@@ -160,6 +163,9 @@ func (r *row) clientWords(seconds int) string {
 	}
 	if r.check {
 		w += " test-bytes"
+	}
+	if r.inside {
+		w += " local-scope"
 	}
 	return w
 }

@@ -25,8 +25,11 @@ func newVPPs(prefix string, cpu [2]int, huge bool) ([]contender, error) {
 		// VPP's client has no requests: its server answers ours.
 		asker := ourProgram(huge)
 		s := &stack{label: "VPP", cpu: cpu, programs: func(r *row) [2]*program {
-			if r.kind == request {
+			switch {
+			case r.kind == request:
 				return [2]*program{v, asker}
+			case r.inside: // its scopes are of another grammar
+				return [2]*program{}
 			}
 			return [2]*program{v, v}
 		}}

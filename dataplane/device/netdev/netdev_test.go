@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 func run(t *testing.T, line string) string {
@@ -68,8 +69,11 @@ func TestLink(t *testing.T) {
 				return err
 			}
 		}
-		if !w.Carrier() {
-			t.Error("no carrier while up")
+		// The kernel tells of it a moment later.
+		for end := time.Now().Add(5 * time.Second); !w.Carrier(); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				return errors.New("no carrier while up")
+			}
 		}
 		if a, err = Find("va"); err != nil {
 			return err

@@ -6,7 +6,7 @@ import (
 )
 
 // abandonStep is how many sessions of an ended application are reset at once.
-const abandonStep = 1000
+const abandonStep = 256
 
 // tell is the node of the Events phase: it tells applications what has happened to
 // their sessions since the last Step.

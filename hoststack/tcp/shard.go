@@ -486,11 +486,14 @@ func (s *shard) sendOwedReset(c *Conn, now int64) bool {
 // device pushes back. The others are not asked: there may be a million.
 const maxBlocked = 64
 
+// flushStep is how many connections are looked at in a Step; the next goes on.
+const flushStep = 1024
+
 // flush sends what is owed at the end of a Step: acknowledgments that no data has
 // carried, SYNs; and it ends connections that the session layer has let go.
 func (s *shard) flush(now int64) (work int) {
 	blocked := 0
-	for n := s.pending.Len(); n > 0 && blocked < maxBlocked; n-- {
+	for n := min(s.pending.Len(), flushStep); n > 0 && blocked < maxBlocked; n-- {
 		i := s.pending.Pop()
 		c := s.conns.At(i)
 		if !c.has(fQueued) {
@@ -527,6 +530,9 @@ func (s *shard) flush(now int64) (work int) {
 		blocked = 0
 		work++
 		s.arm(i, c, now)
+	}
+	if blocked < maxBlocked && s.pending.Len() > blocked {
+		work++ // there is more to do: do not sleep
 	}
 	return work
 }

@@ -16,6 +16,10 @@
 //
 // Both may be in one instance; with local-scope the client's sessions are cut-through.
 //
+// Of the data sessions only those that are "active" send; with "hold" all stay open for
+// a while after the transfer, and then close. What an end keeps of a session is in
+// memory of its own (package mem), which goes when the run or the server ends.
+//
 // A client run has two halves. Callbacks and a node on each worker (clientworker.go)
 // open sessions, produce and check bytes in place in the FIFOs, and keep all state in
 // pointer-free slices. The command's own goroutine (run.go) drives the phases, prints

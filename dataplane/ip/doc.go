@@ -30,6 +30,9 @@
 // Counters are named after VPP's graph nodes, so that "show errors" reads as it does
 // there.
 //
+// Ranges of addresses may be ours besides those of the interfaces (span.go): TCP asks for
+// them as sources of many connections.
+//
 // Any address of ours is accepted on any interface (the weak model of RFC 1122 section
 // 3.3.4.2, as VPP does). IPv4 options are skipped. Source routes are not followed (RFC
 // 7126, RFC 5095).

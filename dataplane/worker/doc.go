@@ -26,6 +26,11 @@
 //
 // Packets go from worker to worker through a Ring (ring.go), and by no other way.
 //
+// The timer wheel handles a bounded number of timers in a Step, so that many that come due
+// together hold up nothing else (wheel.go). A gap between two Steps is a stall; how much of
+// it the thread has waited for its core is told apart (stall.go). Pools of the worker's
+// memory have names (account.go), under which "show memory" lists them.
+//
 // The commands about threads, nodes, packet buffers and the process are here as well
 // (cli_*.go), as is the hook by which nodes report traced packets (trace.go).
 package worker

@@ -16,7 +16,9 @@
 // every callback, and hears of what that leads to in the next Step.
 //
 // A session is 64 bytes in a pool of its worker, off the Go heap, and owns two FIFOs
-// while there are bytes in them (session.go). It is freed when the transport has said
+// while there are bytes in them (session.go). An idle one costs nothing else; what a
+// million of them have used goes back to the kernel when they end (mem.Pool, cool.go).
+// Commands that look at all sessions do so in many short visits to the worker. It is freed when the transport has said
 // Gone and the application has been told. Its slot waits until no queue names it any
 // more; a Handle carries the slot's generation.
 //

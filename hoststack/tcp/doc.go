@@ -24,7 +24,9 @@
 //
 // What a segment in order touches of a connection is 256 bytes (Conn); what only loss
 // and reordering need is a record that exists only while something is missing (cold);
-// TIME_WAIT is 64 bytes (waiter).
+// TIME_WAIT is 64 bytes (waiter). A connection that is idle has no timer and costs no
+// work; whatever many of them may ask for at once (timers, ends of TIME_WAIT, segments
+// for a device that takes none) is done in portions.
 //
 // Where to find what:
 //

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"vpphost/cli"
 	"vpphost/dataplane/device/sim"
+	"vpphost/dataplane/worker"
 	"vpphost/hoststack/session"
 	"vpphost/hoststack/transport"
 )
@@ -32,6 +34,7 @@ type World struct {
 	also   func()  // takes what arrives at ends that no host has; after each round
 	seed   uint64
 	wires  int
+	real   bool
 }
 
 // event is something that a test does at a time.
@@ -47,8 +50,35 @@ func NewWorld(seed uint64) *World {
 	return w
 }
 
-// Now is the virtual time in ns.
-func (w *World) Now() int64 { return w.now }
+// NewThreads makes an empty world on the real clock, whose workers run on threads of their
+// own from Start on: for the race detector. Run and what goes with it are not for it, and
+// Apps that several workers call must be safe for that.
+func NewThreads(seed uint64) *World {
+	w := NewWorld(seed)
+	w.real = true
+	w.Net.RealTime(worker.Monotonic)
+	return w
+}
+
+// Start has the workers run, in a world made by NewThreads.
+func (w *World) Start() error {
+	for _, h := range w.Hosts {
+		for _, k := range h.Workers {
+			if err := k.Run(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Now is the time in ns.
+func (w *World) Now() int64 {
+	if w.real {
+		return worker.Monotonic()
+	}
+	return w.now
+}
 
 // Rounds is how many rounds of Steps were made.
 func (w *World) Rounds() uint64 { return w.rounds }
@@ -185,11 +215,33 @@ func (w *World) Close() error {
 			errs = append(errs, a.Detach())
 		}
 	}
-	w.RunFor(lingering, nil)
+	if w.real {
+		for end := time.Now().Add(patience); w.busy() && time.Now().Before(end); {
+			time.Sleep(10 * time.Millisecond)
+		}
+	} else {
+		w.RunFor(lingering, nil)
+	}
 	for _, h := range w.Hosts {
 		errs = append(errs, h.close())
 	}
 	return errors.Join(errs...)
+}
+
+// patience is how long threads may take to end everything.
+const patience = 20 * time.Second
+
+// busy tells whether a host has connections.
+func (w *World) busy() bool {
+	for _, h := range w.Hosts {
+		counts, err := h.TCP.Stats()
+		for _, c := range counts {
+			if err != nil || c.Connections+c.TimeWaits+c.PendingTimers != 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // close takes a host apart.
@@ -199,8 +251,9 @@ func (h *Host) close() error {
 		errs = append(errs, fmt.Errorf(h.Name+": "+format, args...))
 	}
 	for _, s := range h.Sessions.Workers() {
-		if n := s.Sessions(); n != 0 {
-			fail("%d sessions are left", n)
+		n := 0
+		if err := s.Do(func(*worker.Worker) { n = s.Sessions() }); err != nil || n != 0 {
+			fail("%d sessions are left, %v", n, err)
 		}
 	}
 	if err := h.memory(); err != nil {
@@ -220,13 +273,15 @@ func (h *Host) close() error {
 			fail("%w", err)
 		}
 	}
+	for _, k := range h.Workers {
+		k.Stop()
+	}
 	h.Sessions.Close()
 	for _, k := range h.Workers {
 		if n := k.Wheel.Len(); n != 0 {
 			fail("%d timers are left", n)
 		}
 		k.Bufs.Flush()
-		k.Stop()
 	}
 	if n := givePool(h.Pool); n != 0 {
 		fail("%d packet buffers are missing", n)

@@ -1,0 +1,87 @@
+package echo
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"vpphost/cli"
+	"vpphost/dataplane/device/sim"
+	"vpphost/hoststack/simtest"
+	"vpphost/hoststack/tcp"
+)
+
+// TestThreads runs client and server on hosts whose workers are threads, over a wire with
+// one queue that changes workers all the time. It is for the race detector, and no byte
+// may be lost or wrong.
+func TestThreads(t *testing.T) {
+	for _, n := range [][2]int{{2, 2}, {1, 4}, {4, 1}} {
+		t.Run(fmt.Sprintf("%d-%d", n[0], n[1]), func(t *testing.T) {
+			w := simtest.NewThreads(5)
+			must := func(err error) {
+				if err != nil {
+					t.Helper()
+					t.Fatal(err)
+				}
+			}
+			quick := func(c *tcp.Config) { c.TimeWait = 100 * time.Millisecond }
+			o := simtest.Options{Buffers: 8192, Trust: true, TCP: quick, RxFIFO: 64 << 10, TxFIFO: 64 << 10}
+			o.Workers = n[0]
+			cln, err := w.NewHost("client", o)
+			must(err)
+			o.Workers = n[1]
+			srv, err := w.NewHost("server", o)
+			must(err)
+			link := sim.Link{Loss: 0.002}
+			_, err = w.Connect(cln, srv, [2]sim.Link{link, link}, simtest.WireOptions{})
+			must(err)
+			must(w.Start())
+			server := NewServer(srv.Sessions)
+			so, err := parseServer(cli.NewInput("uri tcp://0.0.0.0/1234"))
+			must(err)
+			_, err = server.start(so)
+			must(err)
+
+			ctx, cancel := context.WithCancel(context.Background())
+			moved := make(chan int)
+			go func() {
+				k := 0
+				for ; ctx.Err() == nil; k++ {
+					for _, h := range w.Hosts {
+						if err := h.Ifaces.Place(h.Ifaces.ByName("sim0"), 0, k%len(h.Workers)); err != nil {
+							t.Error(err)
+						}
+					}
+					time.Sleep(3 * time.Millisecond)
+				}
+				moved <- k
+			}()
+			for _, line := range []string{"nclients 20 bytes 100k echo-bytes test-bytes", "nclients 300 bytes 1000"} {
+				co, err := parseClient(cli.NewInput(fmt.Sprintf("uri tcp://%s/1234 test-timeout 60 %s", simtest.Addr4(1, 2), line)))
+				must(err)
+				var text strings.Builder
+				c := &cli.Ctx{Context: context.Background()}
+				if _, err := NewClient(cln.Sessions).run(c, co, func(r cli.Result) error { return r.Text(&text, cli.Layout{}) }); err != nil {
+					t.Errorf("%s: %v\n%s", line, err, text.String())
+				}
+			}
+			cancel()
+			if k := <-moved; k < 2 {
+				t.Errorf("only %d moves", k)
+			}
+			_ = server.stop()
+			if err := w.Close(); err != nil {
+				t.Error(err)
+			}
+			for _, h := range w.Hosts {
+				for _, line := range h.Errors() {
+					if strings.Contains(line, "too slow") || strings.Contains(line, "no listener") {
+						t.Log(line)
+					}
+				}
+			}
+		})
+	}
+}

@@ -2,7 +2,9 @@ package echo
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -11,10 +13,11 @@ import (
 	"vpphost/dataplane/device/sim"
 	"vpphost/hoststack/simtest"
 	"vpphost/hoststack/tcp"
+	"vpphost/hoststack/transport"
 )
 
 // TestThreads runs client and server on hosts whose workers are threads, over a wire with
-// one queue that changes workers all the time. It is for the race detector, and no byte
+// one queue that changes workers all the time, while interfaces and listeners come and go. It is for the race detector, and no byte
 // may be lost or wrong.
 func TestThreads(t *testing.T) {
 	for _, n := range [][2]int{{2, 2}, {1, 4}, {4, 1}} {
@@ -50,7 +53,7 @@ func TestThreads(t *testing.T) {
 				k := 0
 				for ; ctx.Err() == nil; k++ {
 					for _, h := range w.Hosts {
-						if err := h.Ifaces.Place(h.Ifaces.ByName("sim0"), 0, k%len(h.Workers)); err != nil {
+						if err := disturb(h, k); err != nil {
 							t.Error(err)
 						}
 					}
@@ -84,4 +87,29 @@ func TestThreads(t *testing.T) {
 			}
 		})
 	}
+}
+
+// disturb moves the queue of a host's interface, and every so often makes and deletes
+// another interface and a listener, and has the interface down for a moment.
+func disturb(h *simtest.Host, k int) error {
+	i := h.Ifaces.ByName("sim0")
+	errs := []error{h.Ifaces.Place(i, 0, k%len(h.Workers))}
+	switch k % 40 {
+	case 10:
+		lo, err := h.Ifaces.AddLoopback(-1)
+		if err == nil {
+			err = errors.Join(h.Ifaces.SetUp(lo, true), h.Ifaces.AddAddr(lo, netip.MustParsePrefix("10.99.0.1/24")), h.Ifaces.Delete(lo))
+		}
+		errs = append(errs, err)
+	case 20:
+		a, err := h.Attach("passer-by", &sayer{})
+		if err == nil {
+			ep := transport.Endpoint{Addr: netip.MustParseAddrPort("0.0.0.0:9999")}
+			err = errors.Join(a.Listen(transport.TCP, ep), a.Unlisten(transport.TCP, ep))
+		}
+		errs = append(errs, err)
+	case 30:
+		errs = append(errs, h.Ifaces.SetUp(i, false), h.Ifaces.SetUp(i, true))
+	}
+	return errors.Join(errs...)
 }

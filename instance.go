@@ -168,12 +168,19 @@ func (in *instance) makeWorkers() error {
 	for _, cpu := range in.cores {
 		sharing[cpu]++
 	}
+	yield := worker.YieldNever
+	if len(in.cores) > 1 {
+		yield = worker.YieldIdle // a core for each is more than most machines have
+	}
 	for i, cpu := range in.cores {
+		if sharing[cpu] > 1 {
+			yield = worker.YieldAlways
+		}
 		name := fmt.Sprintf("vpp_wk_%d", i)
 		if len(in.cores) == 1 {
 			name = "vpp_main"
 		}
-		w, err := worker.New(worker.Config{Index: i, CPU: cpu, Yield: sharing[cpu] > 1, Name: name, Pool: in.pool, Share: len(in.cores), Seed: randomSeed(),
+		w, err := worker.New(worker.Config{Index: i, CPU: cpu, Yield: yield, Name: name, Pool: in.pool, Share: len(in.cores), Seed: randomSeed(),
 			Sleep: int64(in.conf.Unix.PollSleep), Start: dpdk.ThreadStart, Stop: dpdk.ThreadStop})
 		if err != nil {
 			return err

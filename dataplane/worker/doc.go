@@ -22,7 +22,8 @@
 //
 // When nothing happens the worker goes to sleep on its own thread: in epoll when every
 // device can wake it, by itself (WatchFD) or when asked to (AddArmer), else in growing
-// naps (see idle.go). Other workers wake it with Wake, control code with a letter.
+// naps (see idle.go). Where several workers may share a core they yield it. Other
+// workers wake it with Wake, control code with a letter.
 //
 // Packets go from worker to worker through a Ring (ring.go), and by no other way.
 //

@@ -37,8 +37,7 @@ func (w *Worker) loop(ready chan<- error) {
 	for !w.stopping.Load() {
 		work := w.Step(now)
 		rested := w.idle.rest(w, work)
-		if w.cfg.Yield && !rested {
-			// The kernel would switch every few milliseconds only, and a ring be full by then.
+		if !rested && (w.cfg.Yield == YieldAlways || w.cfg.Yield == YieldIdle && work == 0) {
 			_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 		}
 		next := w.clock()

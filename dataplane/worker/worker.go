@@ -63,7 +63,7 @@ type node struct {
 type Config struct {
 	Index int      // its number, from 0
 	CPU   int      // core to pin to, -1 for none
-	Yield bool     // other workers are on the same core: let them run after each Step
+	Yield Yield    // when to let others on its core run
 	Name  string   // thread name: vpp_main, vpp_wk_0
 	Pool  pkt.Pool // where its buffers come from
 	Share int      // how many workers use Pool; 0: this one only
@@ -74,6 +74,16 @@ type Config struct {
 	Stop  func()   // called on the worker's thread after the last Step
 	Clock Clock    // nil: the monotonic clock
 }
+
+// Yield is when a worker that does not sleep lets other threads on its core run. Left to
+// itself the kernel switches every few milliseconds only, and a ring is full by then.
+type Yield uint8
+
+const (
+	YieldNever Yield = iota
+	YieldIdle        // after a Step that found no work
+	YieldAlways      // after each Step: other workers are on the same core
+)
 
 // Clock returns the time in ns. It is read once per Step.
 type Clock func() int64

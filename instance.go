@@ -168,13 +168,13 @@ func (in *instance) makeWorkers() error {
 	for _, cpu := range in.cores {
 		sharing[cpu]++
 	}
-	yield := worker.YieldNever
-	if len(in.cores) > 1 {
-		yield = worker.YieldIdle // a core for each is more than most machines have
-	}
 	for i, cpu := range in.cores {
-		if sharing[cpu] > 1 {
+		yield := worker.YieldNever
+		switch {
+		case sharing[cpu] > 1:
 			yield = worker.YieldAlways
+		case len(in.cores) > 1: // a core for each is more than many machines have
+			yield = worker.YieldIdle
 		}
 		name := fmt.Sprintf("vpp_wk_%d", i)
 		if len(in.cores) == 1 {

@@ -29,10 +29,10 @@ type poll struct {
 
 // Step takes at most one burst from each queue.
 func (n *inputNode) Step(w *worker.Worker, now int64) (work int) {
-	if w.Held() {
-		return 0
-	}
 	for k := range n.polls {
+		if w.Held() {
+			break
+		}
 		x := &n.polls[k]
 		if x.rx == nil {
 			work += n.s.loop(x.p, now)

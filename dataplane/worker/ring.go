@@ -72,9 +72,9 @@ func (r *Ring) RxBurst(bufs []*pkt.Buf) int {
 }
 
 const (
-	// crowdedBelow is how little room makes a ring crowded: less than what a Step may
-	// receive from several queues.
-	crowdedBelow = 4 * pkt.MaxBurst
+	// crowdedBelow is how little room makes a ring crowded: less than a burst that is
+	// received, and what may join it on its way (reassembled packets).
+	crowdedBelow = 2 * pkt.MaxBurst
 	// patience is how long, in ns, a producer waits for a consumer that takes nothing out:
 	// longer than one that shares its core with others waits for its turn.
 	patience = int64(100e6)

@@ -162,7 +162,7 @@ func TestHeldByASlowWorker(t *testing.T) {
 	if r.TxBurst(bufs[:2000]); held() {
 		t.Error("held although there is room")
 	}
-	r.TxBurst(bufs[:1500])
+	r.TxBurst(bufs[:1700])
 	for range 100 {
 		if !held() {
 			t.Fatal("not held although the other one is behind")

@@ -80,9 +80,9 @@ type Config struct {
 type Yield uint8
 
 const (
-	YieldNever Yield = iota
-	YieldIdle        // after a Step that found no work
-	YieldAlways      // after each Step: other workers are on the same core
+	YieldNever  Yield = iota
+	YieldIdle         // after a Step that found no work
+	YieldAlways       // after each Step: other workers are on the same core
 )
 
 // Clock returns the time in ns. It is read once per Step.

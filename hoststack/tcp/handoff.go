@@ -18,9 +18,18 @@ import (
 // of a flow to another worker than before) is handed over. flow.Where tells whom to; as it
 // may err, a packet notes whom it has been to.
 
-// ringLen is how many packets may be under way from one worker to another: a peer sends
-// some thousand while a worker that shares its core waits for it.
-const ringLen = 4096
+// maxRing is how many packets may be under way from one worker to another: a peer sends
+// some thousand while a worker that shares its core waits for it. minRing is several
+// bursts.
+const (
+	maxRing = 4096
+	minRing = 1024
+)
+
+// ringLen is as long as n rings can be that together hold half of the buffers.
+func ringLen(buffers, n int) int {
+	return max(minRing, min(maxRing, 1<<bits.Len(uint(buffers/2/n))>>1))
+}
 
 // handoff is one worker's part.
 type handoff struct {
@@ -54,12 +63,14 @@ func (t *TCP) joinShards() (err error) {
 			return err
 		}
 	}
+	buffers, _ := t.shards[0].w.Bufs.Pool().Usage()
+	size := ringLen(buffers, len(t.shards)-1) // as a rule one worker receives
 	for _, s := range t.shards {
 		for k, other := range t.shards {
 			if other == s {
 				continue
 			}
-			r, err := worker.NewRing(other.w, ringLen)
+			r, err := worker.NewRing(other.w, size)
 			if err != nil {
 				return err
 			}

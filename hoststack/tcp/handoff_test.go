@@ -261,3 +261,13 @@ func BenchmarkHandOff(b *testing.B) {
 		}
 	}
 }
+
+func TestRingsFitTheBuffers(t *testing.T) {
+	for _, v := range []struct{ buffers, n, want int }{
+		{16384, 1, 4096}, {16384, 3, 2048}, {16384, 7, 1024}, {16384, 63, 1024}, {1 << 20, 3, 4096}, {2048, 1, 1024},
+	} {
+		if got := ringLen(v.buffers, v.n); got != v.want {
+			t.Errorf("%d buffers, %d rings: %d, want %d", v.buffers, v.n, got, v.want)
+		}
+	}
+}

@@ -22,7 +22,7 @@ vpp1() { bin/vppctl -s "$pair/vpp1.sock" "$@"; }
 vpp2() { bin/vppctl -s "$pair/vpp2.sock" "$@"; }
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; } # kB
 stall() { "$1" show runtime | sed -n 's/^Gaps between loops, longest \(.*\): .*/\1/p'; }
-took() { # how long the worker of $1 takes for a command, the rest of it for people
+took() { # how long a command takes, vppctl included
 	t=$(date +%s%N)
 	"$@" > /dev/null
 	echo "$((($(date +%s%N) - t) / 1000000)) ms"

@@ -10,7 +10,7 @@
 // Region into equal slots of one pointer-free type, named by a 32-bit index;
 // index 0 is never given out, so that zero can mean "none". It fills from below, and
 // gives back the pages of what has become empty. Usage tells how much of all that is in
-// memory.
+// memory. A Ring is a queue of such indexes.
 //
 // Ownership: a Region belongs to whoever made it and is unmapped by Close. A
 // Pool has one user, its worker; nothing here is safe for concurrent use.

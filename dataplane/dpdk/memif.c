@@ -182,8 +182,10 @@ struct dp_memif *dp_memif_new(const char *name, uint32_t id, bool server, const 
 		return NULL;
 	*m = (struct dp_memif){
 		.p = p, .proc = in.process, .in = in, .shared = nrx > 1 || ntx > 1,
+		.ntx = ntx,
 	};
 	rte_spinlock_init(&m->gate);
+	rte_spinlock_init(&m->tx);
 	return m;
 }
 

@@ -95,6 +95,10 @@ struct dp_memif {
 	bool shared;
 	rte_spinlock_t gate;
 	uint32_t inside;
+	/* The peer may have fewer queues. Then our first ones have a ring, and tx is held by
+	 * who sends: the others use those rings as well. */
+	uint32_t ntx;
+	rte_spinlock_t tx;
 };
 
 /* rte_intr_fd_get is marked experimental. Allowing such functions as a whole would
@@ -142,6 +146,12 @@ static inline void leave(struct dp_memif *m)
 		return;
 	}
 	rte_spinlock_unlock(&m->p->lock);
+}
+
+/* rings is how many queues of a direction the present connection has; valid only inside. */
+static inline uint32_t rings(struct dp_memif *m, struct queue *mq)
+{
+	return mq->type == C2S ? m->p->run.c2s : m->p->run.s2c;
 }
 
 /* ring_of is valid only inside. */

@@ -99,6 +99,15 @@ static uint16_t copy_tx(struct dp_txq *q, struct rte_mbuf **bufs, uint16_t n)
 
 	if (!enter(m))
 		return 0;
+	uint32_t have = rings(m, mq);
+	bool crowd = have < m->ntx;
+	if (unlikely(crowd)) {
+		if (have == 0 || !rte_spinlock_trylock(&m->tx)) {
+			leave(m);
+			return 0; /* as a full ring */
+		}
+		mq = m->in.tx_queues[q->index % have];
+	}
 	struct ring *r = ring_of(m, mq);
 	uint16_t mask = (1 << mq->log2_ring_size) - 1;
 	if (client) {
@@ -149,6 +158,8 @@ static uint16_t copy_tx(struct dp_txq *q, struct rte_mbuf **bufs, uint16_t n)
 	rte_smp_mb(); /* see dp_memif_arm */
 	if (done > 0 && !(r->flags & MASK_INT))
 		signal_peer(mq);
+	if (unlikely(crowd))
+		rte_spinlock_unlock(&m->tx);
 	leave(m);
 	q->packets += packets;
 	q->bytes += bytes;
@@ -204,6 +215,10 @@ static uint16_t copy_rx(struct dp_rxq *q, struct rte_mbuf **bufs, uint16_t n)
 
 	if (!enter(m))
 		return 0;
+	if (unlikely(q->index >= rings(m, mq))) {
+		leave(m); /* the peer has fewer queues */
+		return 0;
+	}
 	struct ring *r = ring_of(m, mq);
 	uint16_t mask = (1 << mq->log2_ring_size) - 1;
 	if (client) {
@@ -253,6 +268,7 @@ void dp_memif_bind_rx(struct dp_memif *m, struct dp_rxq *q, uint32_t index)
 {
 	q->memif = m;
 	q->queue = m->in.rx_queues[index];
+	q->index = index;
 	q->fill = copy_rx;
 }
 
@@ -260,6 +276,7 @@ void dp_memif_bind_tx(struct dp_memif *m, struct dp_txq *q, uint32_t index)
 {
 	q->memif = m;
 	q->queue = m->in.tx_queues[index];
+	q->index = index;
 	q->copy = copy_tx;
 }
 
@@ -277,6 +294,10 @@ bool dp_memif_arm(uintptr_t queue)
 		/* No peer: nothing can come but a connection. Else somebody looks at the device
 		 * just now: try again. */
 		return !(m->p->flags & CONNECTED);
+	if (q->index >= rings(m, mq)) {
+		leave(m);
+		return true; /* nothing comes here from this peer */
+	}
 	struct ring *r = ring_of(m, mq);
 	drain(mq); /* a signal that nobody needed must not wake us for ever */
 	r->flags &= ~MASK_INT;

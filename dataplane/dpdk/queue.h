@@ -29,6 +29,7 @@ struct dp_rxq {
 	void *queue;
 	struct dp_memif *memif;
 	struct dp_ring *ring;
+	uint16_t index;        /* memif: of the queue */
 	uint8_t skip, skipped; /* tap: polls to leave out, and left out */
 	bool csum;             /* trust the driver's checksum verdicts */
 	bool armed;            /* memif: the peer was asked to signal */
@@ -47,6 +48,7 @@ struct dp_txq {
 	void *queue;
 	struct dp_memif *memif;
 	struct dp_ring *ring;
+	uint16_t index;     /* memif: of the queue */
 	uint32_t max_len;   /* longest frame that may be given to the driver */
 	uint64_t packets, bytes;
 	uint64_t oversize;  /* frames longer than that */

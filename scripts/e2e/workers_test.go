@@ -134,3 +134,22 @@ func TestWorkersAndTheKernel(t *testing.T) {
 	us.ctlFor(time.Minute, "test echo client raw uri tcp://10.77.0.2/10 nclients 2 bytes 20m echo-bytes test-bytes")
 	noDrops(t, us)
 }
+
+// TestPeerHasFewerQueues: workers whose queue the peer has not got send by those that it
+// has.
+func TestPeerHasFewerQueues(t *testing.T) {
+	sock := filepath.Join(t.TempDir(), "memif.sock")
+	vpp1 := start(t, "vpp1", withMemif(sock), withConf("cpu { workers 3 }"))
+	vpp2 := start(t, "vpp2", withMemif(sock), withConf("cpu { workers 2 }"))
+	setupMemif(vpp1, 1, "master rx-queues 3 tx-queues 3")
+	setupMemif(vpp2, 2, "slave rx-queues 2 tx-queues 1")
+	waitPing(t, vpp2, "6.0.1.1")
+	for _, c := range [][2]*instance{{vpp1, vpp2}, {vpp2, vpp1}} {
+		addr := "6.0.1.1"
+		if c[1] == vpp2 {
+			addr = "6.0.1.2"
+		}
+		c[1].ctl("test echo server uri tcp://0.0.0.0/1234")
+		c[0].ctl("test echo client uri tcp://" + addr + "/1234 nclients 100 bytes 200k echo-bytes test-bytes test-timeout 40")
+	}
+}

@@ -19,6 +19,9 @@
 //     longer ones are dropped and counted ("tx frame too long"). The slave chooses the
 //     size, so choose BufferSize for the MTU there. Frames that the peer has spread over
 //     several descriptors are received whole.
+//   - The slave may have fewer queues than the master; queues of ours beyond those of the
+//     connection receive nothing, and send into the others' rings by turns. A slave with
+//     more queues than a master of DPDK's driver is refused ("Invalid ring index").
 //   - A peer that dies takes the shared memory with it while a worker copies. Bursts
 //     and disconnects exclude each other.
 //   - A closed listener stays in EAL's interrupt thread. Its descriptor is given

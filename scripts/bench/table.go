@@ -61,13 +61,15 @@ func value(s standing) string {
 	return digits(s.value)
 }
 
-// digits is a number with three digits or more.
+// digits is a number with about three digits.
 func digits(v float64) string {
 	switch {
 	case v >= 100:
 		return fmt.Sprintf("%.0f", v)
 	case v >= 10:
 		return fmt.Sprintf("%.1f", v)
+	case v < .1:
+		return fmt.Sprintf("%.4f", v)
 	}
 	return fmt.Sprintf("%.2f", v)
 }

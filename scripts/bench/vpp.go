@@ -66,7 +66,7 @@ func vppProgram(bin, plugins string, best, huge bool) *program {
 		buffers, tcp := "", ""
 		if best {
 			buffers = " buffers-per-numa 65536"
-			if r.mtu > 1500 {
+			if r.mtu > 1500 && huge { // VPP's buffers must fit a page
 				buffers += " default data-size 9216"
 			}
 		}
@@ -82,7 +82,7 @@ func vppProgram(bin, plugins string, best, huge bool) *program {
 	}
 	if best {
 		p.memifWords = func(r *row) string {
-			if r.mtu > 1500 {
+			if r.mtu > 1500 && huge {
 				return " no-zero-copy buffer-size 9216"
 			}
 			return " no-zero-copy"

@@ -9,8 +9,8 @@ import (
 
 // Geometry of the chart, in pixels.
 const (
-	chartWidth = 920
-	labelWidth = 330
+	chartWidth = 960
+	labelWidth = 370
 	barHeight  = 11
 	barStep    = 14
 	groupGap   = 12

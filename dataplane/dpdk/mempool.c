@@ -1,16 +1,50 @@
 /* Buffers in bulk, and the layout that Go believes in. */
 #include <stddef.h>
 
+#include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
 
 #include "queue.h"
 
+/* packed is rte_pktmbuf_pool_create for ordinary pages. There DPDK keeps every object within
+ * a page, so that a device finds it in one piece of physical memory, and a buffer of 2304
+ * bytes takes all of a page. No device that works with ordinary pages looks at those. */
+static struct rte_mempool *packed(const char *name, uint32_t n, uint32_t cache, uint32_t meta,
+				  uint32_t room)
+{
+	struct rte_pktmbuf_pool_private own = {.mbuf_data_room_size = room, .mbuf_priv_size = meta};
+	struct rte_mempool *mp = rte_mempool_create_empty(
+		name, n, sizeof(struct rte_mbuf) + meta + room, cache, sizeof(own),
+		SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+	int r;
+
+	if (mp == NULL)
+		return NULL;
+	r = rte_mempool_set_ops_byname(mp, rte_mbuf_best_mempool_ops(), NULL);
+	if (r == 0) {
+		rte_pktmbuf_pool_init(mp, &own);
+		r = rte_mempool_populate_default(mp);
+	}
+	if (r < 0) {
+		rte_mempool_free(mp);
+		rte_errno = -r;
+		return NULL;
+	}
+	rte_mempool_obj_iter(mp, rte_pktmbuf_init, NULL);
+	return mp;
+}
+
 void *dp_pool_new(const char *name, uint32_t n, uint32_t cache, uint32_t meta, uint32_t room,
 		  int *err)
 {
-	struct rte_mempool *mp = rte_pktmbuf_pool_create(name, n, cache, meta, room, SOCKET_ID_ANY);
+	struct rte_mempool *mp;
 
+	if (rte_eal_has_hugepages() || rte_eal_iova_mode() != RTE_IOVA_VA)
+		mp = rte_pktmbuf_pool_create(name, n, cache, meta, room, SOCKET_ID_ANY);
+	else
+		mp = packed(name, n, cache, meta, room);
 	*err = mp == NULL ? rte_errno : 0;
 	return mp;
 }

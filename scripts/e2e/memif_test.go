@@ -152,3 +152,11 @@ func TestEndTellsPeers(t *testing.T) {
 		t.Error("the client waits for a server that has ended")
 	}
 }
+
+// TestManyBuffers: as many packet buffers as VPP's users have, in ordinary pages.
+func TestManyBuffers(t *testing.T) {
+	i := start(t, "vpp", withConf("buffers { buffers-per-numa 65536 } dpdk { no-hugetlb no-pci }"))
+	if out := i.ctl("show buffers"); !strings.Contains(out, " 65536 ") {
+		t.Errorf("show buffers printed\n%s", out)
+	}
+}

@@ -237,17 +237,20 @@ func TestWake(t *testing.T) {
 		h := w.open(by, newPool(t, pkt.DefaultRoom), Options{})
 		c := w.socket()
 		h.each(100*time.Millisecond, func(*pkt.Buf) bool { return true })
-		poll := []unix.PollFd{{Fd: int32(h.wakers()[0]), Events: unix.POLLIN}}
-		if n, _ := unix.Poll(poll, 20); n != 0 {
+		fd := h.wakers()[0]
+		if nettest.Readable(t, fd, 20*time.Millisecond) {
 			t.Error("readable without a packet")
 		}
 		for range 20 {
 			if !h.arm() {
 				t.Error("packets wait")
 			}
-			time.AfterFunc(2*time.Millisecond, func() { w.toUs(c, nettest.Pattern(64, 1)) })
-			if n, err := unix.Poll(poll, 5000); n != 1 || err != nil {
-				t.Fatalf("not woken: %v", err)
+			sent := make(chan struct{})
+			time.AfterFunc(2*time.Millisecond, func() { defer close(sent); w.toUs(c, nettest.Pattern(64, 1)) })
+			woken := nettest.Readable(t, fd, 5*time.Second)
+			<-sent
+			if !woken {
+				t.Fatal("not woken")
 			}
 			n := h.rx[0].RxBurst(h.bufs)
 			h.cache.PutN(h.bufs[:n])

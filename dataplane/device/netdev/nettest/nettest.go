@@ -10,6 +10,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"vpphost/dataplane/device/netdev"
 )
@@ -65,6 +68,22 @@ func FDs(t testing.TB) int {
 		t.Fatal(err)
 	}
 	return len(e)
+}
+
+// Readable waits until fd is readable, and tells whether it became so in time.
+func Readable(t testing.TB, fd int, wait time.Duration) bool {
+	t.Helper()
+	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for end := time.Now().Add(wait); ; {
+		n, err := unix.Poll(poll, int(max(0, time.Until(end)).Milliseconds()))
+		if err == unix.EINTR { // the runtime preempts by signals
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n == 1
+	}
 }
 
 // Pattern is n bytes that differ with the seed.

@@ -89,6 +89,14 @@ int dp_memif_start(uint32_t port)
 	return r;
 }
 
+/* dp_memif_limit has later connections of a client use at most so many rings: the
+ * driver's server refuses more than it has queues. */
+void dp_memif_limit(struct dp_memif *m, uint32_t c2s, uint32_t s2c)
+{
+	m->p->cfg.c2s = c2s;
+	m->p->cfg.s2c = s2c;
+}
+
 /* dp_memif_wake_fd is the descriptor that the peer signals in the present connection,
  * or -1. */
 int dp_memif_wake_fd(struct dp_memif *m, struct dp_rxq *q)

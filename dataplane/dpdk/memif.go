@@ -24,8 +24,9 @@ type MemifConfig struct {
 
 // Memif is the part of a memif port that other ports have not.
 type Memif struct {
-	port *Port
-	c    *C.struct_dp_memif
+	port   *Port
+	c      *C.struct_dp_memif
+	server bool
 }
 
 // MemifState is the present connection of a memif port.
@@ -51,14 +52,15 @@ func (p *Port) Memif(c MemifConfig) (*Memif, error) {
 	if m == nil {
 		return nil, fmt.Errorf("dpdk: %s: this memif driver (%s) is not the one known to be safe", p.name, Version())
 	}
-	p.memif = &Memif{port: p, c: m}
+	p.memif = &Memif{port: p, c: m, server: c.Server}
 	return p.memif, nil
 }
 
 // Connect lets a server accept its client, or a client connect to its server. A client
 // whose server is not there fails and may try again; workers may poll the queues all
-// the while.
-func (m *Memif) Connect() error {
+// the while. A client uses at most so many queues of each direction; the others then have
+// no ring.
+func (m *Memif) Connect(queues int) error {
 	control.Lock()
 	defer control.Unlock()
 	p := m.port
@@ -69,6 +71,9 @@ func (m *Memif) Connect() error {
 		if err := p.stop(); err != nil {
 			return err
 		}
+	}
+	if !m.server {
+		C.dp_memif_limit(m.c, C.uint32_t(min(queues, len(p.tx))), C.uint32_t(min(queues, len(p.rx))))
 	}
 	if r := C.dp_memif_start(p.id); r != 0 {
 		return p.fail("connect", r, nil)

@@ -93,6 +93,7 @@ void dp_memif_free(struct dp_memif *m);
 void dp_memif_bind_rx(struct dp_memif *m, struct dp_rxq *q, uint32_t index);
 void dp_memif_bind_tx(struct dp_memif *m, struct dp_txq *q, uint32_t index);
 int dp_memif_start(uint32_t port);
+void dp_memif_limit(struct dp_memif *m, uint32_t c2s, uint32_t s2c);
 void dp_memif_refuse(struct dp_memif *m);
 void dp_memif_hangup(struct dp_memif *m);
 bool dp_memif_idle(struct dp_memif *m);

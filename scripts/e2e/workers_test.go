@@ -113,43 +113,55 @@ func TestQueuesMoveUnderTraffic(t *testing.T) {
 	}
 }
 
-// TestWorkersAndTheKernel: with two workers, over a device with one queue.
+// TestWorkersAndTheKernel: with two workers, over devices with one queue.
 func TestWorkersAndTheKernel(t *testing.T) {
-	needKernel(t)
-	ns := namespace(t)
-	us := start(t, "vpp", withNS(ns), withConf("cpu { workers 2 }"))
-	us.ctl("create tap id 0 host-if-name vpptap host-ip4-addr 10.77.0.2/24")
-	us.ctl("set interface state tap0 up")
-	us.ctl("set interface ip address tap0 10.77.0.1/24")
-	us.ctl("session enable")
-	waitPing(t, us, "10.77.0.2")
-	us.ctl("clear errors")
-	us.ctl("test echo server raw uri tcp://0.0.0.0/7")
-	for range 4 { // of both workers
-		runIn(t, ns, peer(), "echo", "10.77.0.1:7", fmt.Sprint(32<<20))
+	two := withConf("cpu { workers 2 }")
+	for _, link := range []struct {
+		name string
+		make func(*testing.T) (us *instance, kernel string)
+	}{
+		{"tap", func(t *testing.T) (*instance, string) { return tap(t, two) }},
+		{"veth", func(t *testing.T) (*instance, string) { return veth(t, "", "", two) }},
+	} {
+		t.Run(link.name, func(t *testing.T) {
+			us, kernel := link.make(t)
+			us.ctl("session enable")
+			us.ctl("clear errors")
+			us.ctl("test echo server raw uri tcp://0.0.0.0/7")
+			for range 4 { // of both workers
+				runIn(t, kernel, peer(), "echo", "10.77.0.1:7", fmt.Sprint(32<<20))
+			}
+			_, serve := in(t, kernel, peer(), "serve", "10.77.0.2:10")
+			expectLine(t, serve, "listening")
+			us.ctlFor(time.Minute, "test echo client raw uri tcp://10.77.0.2/10 nclients 200 bytes 50k echo-bytes test-bytes")
+			us.ctlFor(time.Minute, "test echo client raw uri tcp://10.77.0.2/10 nclients 2 bytes 20m echo-bytes test-bytes")
+			noDrops(t, us)
+		})
 	}
-	_, serve := in(t, ns, peer(), "serve", "10.77.0.2:10")
-	expectLine(t, serve, "listening")
-	us.ctlFor(time.Minute, "test echo client raw uri tcp://10.77.0.2/10 nclients 200 bytes 50k echo-bytes test-bytes")
-	us.ctlFor(time.Minute, "test echo client raw uri tcp://10.77.0.2/10 nclients 2 bytes 20m echo-bytes test-bytes")
-	noDrops(t, us)
 }
 
 // TestPeerHasFewerQueues: workers whose queue the peer has not got send by those that it
-// has.
+// has, whoever of the two has more.
 func TestPeerHasFewerQueues(t *testing.T) {
-	sock := filepath.Join(t.TempDir(), "memif.sock")
-	vpp1 := start(t, "vpp1", withMemif(sock), withConf("cpu { workers 3 }"))
-	vpp2 := start(t, "vpp2", withMemif(sock), withConf("cpu { workers 2 }"))
-	setupMemif(vpp1, 1, "master rx-queues 3 tx-queues 3")
-	setupMemif(vpp2, 2, "slave rx-queues 2 tx-queues 1")
-	waitPing(t, vpp2, "6.0.1.1")
-	for _, c := range [][2]*instance{{vpp1, vpp2}, {vpp2, vpp1}} {
-		addr := "6.0.1.1"
-		if c[1] == vpp2 {
-			addr = "6.0.1.2"
-		}
-		c[1].ctl("test echo server uri tcp://0.0.0.0/1234")
-		c[0].ctl("test echo client uri tcp://" + addr + "/1234 nclients 100 bytes 200k echo-bytes test-bytes test-timeout 40")
+	for _, q := range [][2]string{
+		{"master rx-queues 3 tx-queues 3", "slave rx-queues 2 tx-queues 1"},
+		{"master rx-queues 1 tx-queues 2", "slave rx-queues 4 tx-queues 4"},
+	} {
+		t.Run(q[0], func(t *testing.T) {
+			sock := filepath.Join(t.TempDir(), "memif.sock")
+			vpp1 := start(t, "vpp1", withMemif(sock), withConf("cpu { workers 3 }"))
+			vpp2 := start(t, "vpp2", withMemif(sock), withConf("cpu { workers 2 }"))
+			setupMemif(vpp1, 1, q[0])
+			setupMemif(vpp2, 2, q[1])
+			waitPing(t, vpp2, "6.0.1.1")
+			for _, c := range [][2]*instance{{vpp1, vpp2}, {vpp2, vpp1}} {
+				addr := "6.0.1.1"
+				if c[1] == vpp2 {
+					addr = "6.0.1.2"
+				}
+				c[1].ctl("test echo server uri tcp://0.0.0.0/1234")
+				c[0].ctl("test echo client uri tcp://" + addr + "/1234 nclients 100 bytes 200k echo-bytes test-bytes test-timeout 40")
+			}
+		})
 	}
 }

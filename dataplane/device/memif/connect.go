@@ -2,6 +2,7 @@ package memif
 
 import (
 	"os"
+	"strings"
 	"time"
 )
 
@@ -21,10 +22,12 @@ func (d *Device) keep(quit <-chan struct{}, done chan<- struct{}) {
 	defer tick.Stop()
 	var asked time.Time // when the handshake under way began
 	var hung uint64     // the connection whose descriptors the bells watch, 0 for none
+	queues := maxQueues // that a slave asks for
 	for {
 		up := d.follow(&hung)
 		if !up && !d.o.Master && (d.guard.Idle() || time.Since(asked) > handshake) {
-			asked = d.tryConnect()
+			queues = d.askFor(queues)
+			asked = d.tryConnect(queues)
 			if d.connected() {
 				d.follow(&hung)
 			}
@@ -72,13 +75,22 @@ func (d *Device) connected() bool {
 	return false
 }
 
+// askFor is how many queues a slave asks for after it has asked for last: fewer, when that
+// was the reason why the master, which may be DPDK's driver, ended the connection.
+func (d *Device) askFor(last int) int {
+	if !strings.Contains(d.guard.State().RemoteReason, "ring index") {
+		return maxQueues
+	}
+	return max(1, min(last, max(d.o.RxQ, d.o.TxQ))/2)
+}
+
 // tryConnect starts a handshake and returns when it did, zero when there is no master.
-func (d *Device) tryConnect() time.Time {
+func (d *Device) tryConnect(queues int) time.Time {
 	// Looking first keeps the driver's log free of a complaint every time.
 	if _, err := os.Stat(d.o.SocketPath); err != nil {
 		return time.Time{}
 	}
-	if d.guard.Connect() != nil {
+	if d.guard.Connect(queues) != nil {
 		return time.Time{}
 	}
 	return time.Now()

@@ -171,7 +171,7 @@ func (d *Device) Start() error {
 		return nil
 	}
 	if d.o.Master {
-		if err := d.guard.Connect(); err != nil {
+		if err := d.guard.Connect(maxQueues); err != nil {
 			return fmt.Errorf("memif: %w", err)
 		}
 	}

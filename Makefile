@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS  = -X main.version=$(VERSION) -X main.built=$(shell git log -1 --format=%cI 2>/dev/null)
 FUZZTIME ?= 60s
 
-.PHONY: help deps test-deps build run demo million test race bench bench-chart lint fuzz install clean
+.PHONY: help deps test-deps build run demo million stall test race bench bench-chart lint fuzz install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ demo: build ## the whole tour without a person: ping, echo server, echo clients,
 
 million: build ## a million connections, opened, used, closed; prints what they cost
 	@scripts/million.sh
+
+stall: build ## ten minutes of full load with commands: the gaps, beside those of an empty loop
+	@scripts/stall.sh
 
 test: build test-deps ## unit tests, race tests and end-to-end tests
 	@scripts/test.sh

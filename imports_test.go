@@ -17,7 +17,7 @@ import (
 // nothing of the module.
 var arrows = map[string][]string{
 	"":                    {""}, // main wires everything
-	"scripts":             {"cli"},
+	"scripts":             {"cli", "dataplane/worker"},
 	"apps":                {"hoststack/session", "hoststack/netconn", "hoststack/http", "hoststack/transport", "hoststack/fifo", "dataplane/worker", "dataplane/mem", "cli"},
 	"hoststack/netconn":   {"hoststack/session", "hoststack/transport", "hoststack/fifo", "dataplane/worker", "cli"},
 	"hoststack/session":   {"hoststack/transport", "hoststack/fifo", "hoststack/flow", "dataplane/worker", "dataplane/pkt", "dataplane/mem", "dataplane/stats", "dataplane/hdr", "cli"},

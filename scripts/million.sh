@@ -10,16 +10,11 @@ count=${1:-1000000}
 active=10000
 [ "$count" -ge $active ] || active=$count
 . "$(dirname "$0")/pair.sh"
-start_peer
-setpriv --pdeathsig TERM taskset -c "$first" bin/vpphost unix "{" nodaemon \
-	cli-listen "$pair/vpp2.sock" runtime-dir "$pair/vpp2" exec "$PWD/scripts/vpp2.vpp" "}" \
-	cpu "{" corelist-workers "$first" "}" > "$pair/vpp2.log" 2>&1 &
-us=$!
-trap 'kill $peer $us 2> /dev/null; wait 2> /dev/null; rm -rf "$pair"' EXIT
+trap 'kill ${peer-} ${us-} 2> /dev/null; wait 2> /dev/null; rm -rf "$pair"' EXIT
 trap 'exit 130' INT TERM
+start_peer
+start_us
 
-vpp1() { bin/vppctl -s "$pair/vpp1.sock" "$@"; }
-vpp2() { bin/vppctl -s "$pair/vpp2.sock" "$@"; }
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; } # kB
 stall() { "$1" show runtime | sed -n 's/^Gaps between loops, longest \(.*\): .*/\1/p'; }
 took() { # how long a command takes, vppctl included
@@ -27,12 +22,6 @@ took() { # how long a command takes, vppctl included
 	"$@" > /dev/null
 	echo "$((($(date +%s%N) - t) / 1000000)) ms"
 }
-
-i=0
-until vpp2 ping 6.0.1.1 repeat 1 2> /dev/null | grep -q ' 1 received'; do
-	i=$((i + 1)); [ $i -lt 50 ] || { echo "the instances do not see each other" >&2; exit 1; }
-	sleep 0.1
-done
 
 # As many source addresses as the connections need, and small FIFOs: a request of 64 bytes
 # then touches one page.

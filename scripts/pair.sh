@@ -35,3 +35,20 @@ start_peer() {
 		sleep 0.1
 	done
 }
+
+# start_us starts vpp2 in the background, without a shell, and waits until the two see
+# each other.
+start_us() {
+	setpriv --pdeathsig TERM taskset -c "$first" bin/vpphost unix "{" nodaemon \
+		cli-listen "$pair/vpp2.sock" runtime-dir "$pair/vpp2" exec "$PWD/scripts/vpp2.vpp" "}" \
+		cpu "{" corelist-workers "$first" "}" > "$pair/vpp2.log" 2>&1 &
+	us=$!
+	i=0
+	until vpp2 ping 6.0.1.1 repeat 1 2> /dev/null | grep -q ' 1 received'; do
+		i=$((i + 1)); [ $i -lt 50 ] || { echo "the instances do not see each other" >&2; exit 1; }
+		sleep 0.1
+	done
+}
+
+vpp1() { bin/vppctl -s "$pair/vpp1.sock" "$@"; }
+vpp2() { bin/vppctl -s "$pair/vpp2.sock" "$@"; }

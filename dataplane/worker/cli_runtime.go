@@ -182,22 +182,7 @@ func (t *Runtime) max(b *strings.Builder, clocks float64) {
 // left its devices alone.
 func (t *Runtime) tail(b *strings.Builder) {
 	fmt.Fprintf(b, "Asleep %s%% of the time in %d naps\n", cli.FormatFloat(100*min(1, per(t.Sleeps.Ns, t.Seconds*1e9)), 2), t.Sleeps.Naps)
-	fmt.Fprintf(b, "Gaps between loops, longest %s", gap(t.Stalls.Max))
-	if own := t.Stalls.Own; own > 0 && own < t.Stalls.Max {
-		fmt.Fprintf(b, " (%s without waiting for a core)", gap(own))
-	}
-	b.WriteByte(':')
-	for k, n := range t.Stalls.Cells {
-		if n == 0 {
-			continue
-		}
-		if k < len(StallBounds) {
-			fmt.Fprintf(b, " <=%s %d", gap(StallBounds[k]), n)
-		} else {
-			fmt.Fprintf(b, " >%s %d", gap(StallBounds[k-1]), n)
-		}
-	}
-	b.WriteByte('\n')
+	b.WriteString(t.Stalls.String() + "\n")
 }
 
 // gap prints a time with three digits at most: 10us, 1.25ms.

@@ -117,7 +117,7 @@ func TestShowRuntime(t *testing.T) {
 func TestRuntimeTail(t *testing.T) {
 	r := Runtime{Seconds: 10, Sleeps: Sleeps{Naps: 7, Ns: 2.5e9}}
 	for _, gap := range []int64{5e3, 9e3, 60e3, 700e3, 80e6} {
-		r.Stalls.add(gap)
+		r.Stalls.Add(gap)
 	}
 	r.Stalls.addOwn(3e6)
 	var b strings.Builder

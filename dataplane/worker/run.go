@@ -42,7 +42,7 @@ func (w *Worker) loop(ready chan<- error) {
 		}
 		next := w.clock()
 		if !rested {
-			w.Stalls.add(next - now)
+			w.Stalls.Add(next - now)
 			if next-now >= ownFrom {
 				w.Stalls.addOwn(next - now - w.delay.since())
 			}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +23,8 @@ type Stalls struct {
 // ownFrom is the shortest gap, in ns, of which the kernel is asked whose fault it was.
 const ownFrom = int64(1e6)
 
-func (s *Stalls) add(gap int64) {
+// Add counts a gap of so many ns.
+func (s *Stalls) Add(gap int64) {
 	i := 0
 	for i < len(StallBounds) && gap > StallBounds[i] {
 		i++
@@ -36,6 +38,27 @@ func (s *Stalls) add(gap int64) {
 
 // addOwn takes what of a longer gap the worker has not waited for its core.
 func (s *Stalls) addOwn(gap int64) { s.Own = max(s.Own, gap) }
+
+// String is the line of "show runtime".
+func (s *Stalls) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Gaps between loops, longest %s", gap(s.Max))
+	if s.Own > 0 && s.Own < s.Max {
+		fmt.Fprintf(&b, " (%s without waiting for a core)", gap(s.Own))
+	}
+	b.WriteByte(':')
+	for k, n := range s.Cells {
+		if n == 0 {
+			continue
+		}
+		if k < len(StallBounds) {
+			fmt.Fprintf(&b, " <=%s %d", gap(StallBounds[k]), n)
+		} else {
+			fmt.Fprintf(&b, " >%s %d", gap(StallBounds[k-1]), n)
+		}
+	}
+	return b.String()
+}
 
 // runDelay reads how long a thread was ready to run and did not.
 type runDelay struct {

@@ -46,7 +46,7 @@ func sh(t *testing.T, line string) string {
 // veth joins an instance in one namespace, by af_packet, with the kernel in another:
 // 10.77.0.1 and fd00:77::1 are ours, .2 and ::2 the kernel's. create are option words of
 // create host-interface, ethtool what to change at the kernel's end, "" for nothing.
-func veth(t *testing.T, create, ethtool string) (us *instance, kernel string) {
+func veth(t *testing.T, create, ethtool string, opts ...func(*instance)) (us *instance, kernel string) {
 	t.Helper()
 	needKernel(t)
 	ours, theirs := namespace(t), namespace(t)
@@ -59,7 +59,7 @@ func veth(t *testing.T, create, ethtool string) (us *instance, kernel string) {
 	sh(t, "ip -n "+theirs+" addr add 10.77.0.2/24 dev "+b)
 	sh(t, "ip -n "+theirs+" addr add fd00:77::2/64 dev "+b+" nodad")
 	sh(t, "ip -n "+theirs+" link set "+b+" up")
-	us = start(t, "vpp", withNS(ours))
+	us = start(t, "vpp", append(opts, withNS(ours))...)
 	us.ctl("create host-interface name " + a + " " + create)
 	us.ctl("set interface state host-" + a + " up")
 	us.ctl("set interface ip address host-" + a + " 10.77.0.1/24")
@@ -70,11 +70,11 @@ func veth(t *testing.T, create, ethtool string) (us *instance, kernel string) {
 }
 
 // tap joins an instance with the kernel of a namespace by a tap device.
-func tap(t *testing.T) (us *instance, kernel string) {
+func tap(t *testing.T, opts ...func(*instance)) (us *instance, kernel string) {
 	t.Helper()
 	needKernel(t)
 	ns := namespace(t)
-	us = start(t, "vpp", withNS(ns))
+	us = start(t, "vpp", append(opts, withNS(ns))...)
 	us.ctl("create tap id 0 host-if-name vpptap host-ip4-addr 10.77.0.2/24 host-ip6-addr fd00:77::2/64")
 	us.ctl("set interface state tap0 up")
 	us.ctl("set interface ip address tap0 10.77.0.1/24")

@@ -37,6 +37,7 @@ import (
 	"vpphost/hoststack/session"
 	"vpphost/hoststack/tcp"
 	"vpphost/hoststack/tcp/cc"
+	"vpphost/hoststack/udp"
 )
 
 // instance is everything that one process runs, from the bottom up. It is built once,
@@ -53,6 +54,7 @@ type instance struct {
 	tracer  *trace.Tracer
 	ip      *ip.Stack
 	tcp     *tcp.TCP
+	udp     *udp.UDP
 	session *session.Layer
 	ports   *ports.Manager
 	reg     *cli.Registry
@@ -217,13 +219,21 @@ func (in *instance) makeHostStack() (err error) {
 	if err != nil {
 		return err
 	}
-	in.tcp, err = tcp.New(c, in.ip, in.session.Upper(), flow.NewHasher(randomSeed()), in.workers, in.stats)
+	hasher := flow.NewHasher(randomSeed())
+	in.tcp, err = tcp.New(c, in.ip, in.session.Upper(), hasher, in.workers, in.stats)
 	if err != nil {
 		return err
 	}
 	in.ip.Handle(uint8(hdr.ProtoTCP), in.tcp)
 	in.session.Register(in.tcp)
 	in.tcp.Start()
+	in.udp, err = udp.New(in.udpConfig(), in.ip, in.session.Upper(), hasher, in.workers, in.stats)
+	if err != nil {
+		return err
+	}
+	in.ip.Handle(uint8(hdr.ProtoUDP), in.udp)
+	in.session.Register(in.udp)
+	in.udp.Start()
 	cut, err := ct.New(in.session.Upper(), in.ip, in.workers)
 	if err != nil {
 		return err
@@ -249,6 +259,15 @@ func (in *instance) tcpConfig() (tcp.Config, error) {
 	return c, c.Check()
 }
 
+// udpConfig is that of UDP.
+func (in *instance) udpConfig() udp.Config {
+	u, s := &in.conf.UDP, &in.conf.Session
+	c := udp.Default()
+	c.MTU, c.CsumOffload, c.NoUnreachable = u.MTU, !u.NoCsumOffload, u.ICMPUnreachableDisabled
+	c.MinPort, c.MaxPort = s.MinSrcPort, s.MaxSrcPort
+	return c
+}
+
 // makeCommands fills the one registry that shell, socket, scripts and tests use.
 func (in *instance) makeCommands() error {
 	in.reg = cli.NewRegistry()
@@ -260,7 +279,7 @@ func (in *instance) makeCommands() error {
 		echo.Commands(echo.NewServer(in.session), echo.NewClient(in.session)),
 		script.Commands(),
 		iface.Commands(in.ifs), ports.Commands(in.ports), trace.Commands(in.tracer, in.ifs.Words),
-		ip.Commands(in.ip), session.Commands(in.session), tcp.Commands(in.tcp),
+		ip.Commands(in.ip), session.Commands(in.session), tcp.Commands(in.tcp), udp.Commands(in.udp),
 		worker.Commands(in.workers), stats.Commands(in.stats, in.workers), {worker.VersionCommand(about()), pluginsCommand()}, in.book.commands(),
 	} {
 		if err := in.reg.Add(cmds...); err != nil {

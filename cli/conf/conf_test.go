@@ -136,6 +136,8 @@ func TestErrors(t *testing.T) {
 		"tcp { cc-algo vegas }":                              "f:1:15: tcp: cc-algo: expected cubic or newreno, got `vegas'",
 		"tcp { timewait-time 0 }":                            "f:1:21: tcp: timewait-time: expected seconds from 1 to 86400, got `0'",
 		"tcp { max-rx-fifo 4k min-rx-fifo 8k }":              "f:1:1: tcp: min-rx-fifo is above max-rx-fifo",
+		"udp { mtu 70 }":                                     "f:1:11: udp: mtu: expected a number from 1280 to 65535, got `70'",
+		"udp { csum }":                                       "f:1:7: udp: unknown input `csum'",
 		"tcp { cubic { ssthresh 3 }":                         "f:1:5: tcp: missing } for this {",
 		"memory { a { b }":                                   "f:1:8: memory: missing } for this {",
 		"memory":                                             "f:1:7: memory: expected {, got the end",
@@ -301,4 +303,11 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q: %+v, twice %+v", text, c.TCP, again.TCP)
 		}
 	})
+}
+
+func TestUDP(t *testing.T) {
+	c, warnings, err := Parse("f", "udp { mtu 1400 no-csum-offload icmp-unreachable-disabled }")
+	if err != nil || len(warnings) != 0 || c.UDP != (UDP{MTU: 1400, NoCsumOffload: true, ICMPUnreachableDisabled: true}) {
+		t.Errorf("%+v, %v, %v", c, warnings, err)
+	}
 }

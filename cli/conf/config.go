@@ -15,6 +15,7 @@ type Config struct {
 	DPDK    DPDK
 	Session Session
 	TCP     TCP
+	UDP     UDP
 	Logging Logging
 }
 
@@ -39,6 +40,7 @@ func (c *Config) Sections() []Section {
 		c.DPDK.section(),
 		c.Session.section(),
 		c.TCP.section(),
+		c.UDP.section(),
 		c.Logging.section(),
 	}, ignored()...)
 }

@@ -56,11 +56,7 @@ func (st *state) send(p *Path, bufs []*pkt.Buf) {
 
 // renew finds a path again. When there is none any more it drops the packets.
 func (st *state) renew(p *Path, dst *hdr.Addr, bufs []*pkt.Buf) bool {
-	index := uint32(0)
-	if p.Flags&PathBound != 0 {
-		index = p.Iface
-	}
-	if err := st.findPath(dst, index, p); err == nil {
+	if err := st.findPath(dst, p.bound(), p); err == nil {
 		if p.Flags&PathTxCsum == 0 {
 			for _, b := range bufs {
 				if b.Flags&pkt.CsumPartial != 0 {

@@ -63,6 +63,24 @@ func (st *state) findPath(dst *hdr.Addr, index uint32, p *Path) error {
 	return nil
 }
 
+// Renew finds a path anew when it is out of date, so that its MTU is right.
+func (s *Stack) Renew(w *worker.Worker, p *Path, dst *hdr.Addr) error {
+	st := s.states[w.Index]
+	st.refresh()
+	if p.Epoch == st.epoch {
+		return nil
+	}
+	return st.findPath(dst, p.bound(), p)
+}
+
+// bound is the interface that the path was asked for through, 0 for any.
+func (p *Path) bound() uint32 {
+	if p.Flags&PathBound != 0 {
+		return p.Iface
+	}
+	return 0
+}
+
 // Source chooses our address for packets to dst along p (RFC 6724 for IPv6).
 func (s *Stack) Source(w *worker.Worker, p *Path, dst *hdr.Addr) (hdr.Addr, error) {
 	st := s.states[w.Index]
@@ -110,6 +128,15 @@ func (s *Stack) Room(w *worker.Worker, p *Path) int {
 		room = min(room, st.neigh.Room(p.Adj))
 	}
 	return room
+}
+
+// DeviceRoom is Room as far as the device is concerned: for those who rather lose packets to
+// a neighbour that does not answer than wait for it.
+func (s *Stack) DeviceRoom(w *worker.Worker, p *Path) int {
+	if p.Flags&PathLocal != 0 {
+		return s.Room(w, p)
+	}
+	return s.ifs.TxRoom(w, p.Iface)
 }
 
 // Confirm tells that data sent along p has been acknowledged: the neighbour hears us and

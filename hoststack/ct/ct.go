@@ -28,6 +28,8 @@ var (
 	_ transport.Transport = (*CT)(nil)
 	_ transport.Paired    = (*CT)(nil)
 	_ transport.Addressed = (*CT)(nil)
+
+	_ transport.Substitute = (*CT)(nil)
 )
 
 // shard is the pairs of one worker, which alone touches it.
@@ -171,6 +173,14 @@ func (t *CT) Peer(w *worker.Worker, c transport.Conn) (session uint32, ok bool) 
 		return 0, false
 	}
 	return p.end[1-side].session, true
+}
+
+// For is the protocol that c's ends think they use.
+func (t *CT) For(w *worker.Worker, c transport.Conn) transport.Proto {
+	if p, _ := t.find(w, c); p != nil {
+		return p.proto
+	}
+	return transport.CT
 }
 
 // Addrs: the client has no port, as nobody needs to tell it from others.

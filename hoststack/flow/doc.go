@@ -19,6 +19,8 @@
 // Where is shared by all workers: it names those that may have a flow, for packets that
 // arrive elsewhere. Each worker keeps it up to date as flows enter and leave its Table.
 //
+// Exchange hands packets over that way: one for each worker, rings between them.
+//
 // Listeners is shared by all workers: an immutable snapshot behind a pointer.
 //
 // Ports picks source ports for active opens. It belongs to one worker. Each pair of a

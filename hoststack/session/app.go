@@ -66,6 +66,10 @@ type Options struct {
 // costs nothing; at this size chunks are still the smallest, 4 KiB.
 const DefaultFIFO = 128 << 10
 
+// DefaultDatagramFIFO is the same for sessions of datagrams: two bursts of full-size ones,
+// as nothing holds a sender back. Chunks are 16 KiB then.
+const DefaultDatagramFIFO = 63 * 16 << 10
+
 // Errors of the session layer, besides those of package transport.
 var (
 	// ErrNotEnabled is returned by everything while the session layer is off.

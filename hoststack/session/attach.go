@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,16 +21,16 @@ const (
 
 // AppHandle is an attached application.
 type AppHandle struct {
-	l              *Layer
-	name           string
-	index          uint32
-	app            App
-	server         bool
-	scope          Scope
-	rxSize, txSize uint32
-	status         atomic.Uint32
-	mourners       atomic.Int32 // workers that have not reset its sessions since it failed
-	listens        []*listener  // under Layer.mu
+	l        *Layer
+	name     string
+	index    uint32
+	app      App
+	server   bool
+	scope    Scope
+	sizes    [2]fifoSizes // for streams and for datagrams
+	status   atomic.Uint32
+	mourners atomic.Int32 // workers that have not reset its sessions since it failed
+	listens  []*listener  // under Layer.mu
 
 	per [worker.MaxWorkers]appSessions
 }
@@ -56,16 +57,11 @@ func (l *Layer) Attach(name string, app App, o Options) (*AppHandle, error) {
 	if !l.enabled.Load() {
 		return nil, ErrNotEnabled
 	}
-	size := func(n uint32) uint32 {
-		if n == 0 {
-			n = DefaultFIFO
-		}
-		return fifo.ClampSize(n)
-	}
 	if o.Scope == 0 {
 		o.Scope = GlobalScope
 	}
-	a := &AppHandle{l: l, name: name, app: app, server: o.Server, scope: o.Scope, rxSize: size(o.RxFIFO), txSize: size(o.TxFIFO)}
+	a := &AppHandle{l: l, name: name, app: app, server: o.Server, scope: o.Scope}
+	a.sizes = [2]fifoSizes{sizesOf(&o, DefaultFIFO), sizesOf(&o, DefaultDatagramFIFO)}
 	a.mourners.Store(int32(len(l.workers)))
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,6 +73,21 @@ func (l *Layer) Attach(name string, app App, o Options) (*AppHandle, error) {
 	a.index = uint32(i)
 	l.setApp(a.index, a)
 	return a, nil
+}
+
+// fifoSizes are the sizes of a session's FIFOs, in bytes.
+type fifoSizes struct{ rx, tx uint32 }
+
+func sizesOf(o *Options, otherwise uint32) fifoSizes {
+	return fifoSizes{fifo.ClampSize(cmp.Or(o.RxFIFO, otherwise)), fifo.ClampSize(cmp.Or(o.TxFIFO, otherwise))}
+}
+
+// sizesFor are those of a session of a service.
+func (a *AppHandle) sizesFor(s transport.Service) *fifoSizes {
+	if s == transport.Datagram {
+		return &a.sizes[1]
+	}
+	return &a.sizes[0]
 }
 
 // Apps are the attached applications, by index.

@@ -16,3 +16,5 @@ func (b *bareTransport) RxSpace(*worker.Worker, transport.Conn)   {}
 func (b *bareTransport) Close(*worker.Worker, transport.Conn)     {}
 func (b *bareTransport) Reset(*worker.Worker, transport.Conn)     {}
 func (b *bareTransport) HalfClose(*worker.Worker, transport.Conn) {}
+
+func (*bareTransport) Service() transport.Service { return transport.Stream }

@@ -189,7 +189,7 @@ type AppDetails struct {
 
 func (a *AppHandle) details() (cli.Result, error) {
 	d := AppDetails{AppRow: AppRow{a.index, a.name, "default"}, Server: a.server,
-		Flags: []string{"builtin"}, RxFIFO: a.rxSize, TxFIFO: a.txSize, SegmentSize: a.l.cfg.Memory}
+		Flags: []string{"builtin"}, RxFIFO: a.sizes[0].rx, TxFIFO: a.sizes[0].tx, SegmentSize: a.l.cfg.Memory}
 	if a.scope&GlobalScope != 0 {
 		d.Flags = append(d.Flags, "global-scope")
 	}

@@ -9,6 +9,7 @@ import (
 
 	"vpphost/cli"
 	"vpphost/hoststack/fifo"
+	"vpphost/hoststack/transport"
 )
 
 // Row is one session as commands show it.
@@ -64,7 +65,11 @@ func (w *Worker) row(s *Session, verbose int) Row {
 	}
 	var rx, tx uint32
 	if a := w.appOf(s); a != nil {
-		r.App, r.appWrk, rx, tx = a.name, a.index, a.rxSize, a.txSize
+		size := a.sizesFor(transport.Stream)
+		if s.state != Listening {
+			size = a.sizesFor(w.Service(s))
+		}
+		r.App, r.appWrk, rx, tx = a.name, a.index, size.rx, size.tx
 	}
 	if verbose > 1 {
 		r.Details = &Details{Opaque: s.Opaque, Flags: s.flagNames(), Transport: info.Fields, text: info.Text,
@@ -95,7 +100,8 @@ func (s *Session) flagNames() []string {
 	add(s.flags&fReady != 0 || s.pace != 0, "custom-tx")
 	add(s.state == Connecting, "half-open")
 	add(s.flags&fAppClosed != 0, "app-closed")
-	add(s.state == Ready || s.state == TransportClosing, "rx-ready")
+	add(s.flags&fConnectionless != 0, "connectionless")
+	add(s.state == Ready || s.state == Opened || s.state == TransportClosing, "rx-ready")
 	add(s.flags&fPeerClosed != 0, "transport-init-close")
 	return names
 }

@@ -32,6 +32,9 @@
 // ends are on one worker and hold the same two FIFOs: the writer makes one, the reader
 // joins it, and the writer gives it back for both.
 //
+// Sessions of UDP hold datagrams in their FIFOs (datagram.go, package datagram). A listener
+// without connections has one session on each worker, which begins and ends with it.
+//
 // A callback that panics costs its application: it is called no more, its sessions are
 // reset, some each Step, and a goroutine stops its listeners (Layer.failed).
 //

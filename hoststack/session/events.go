@@ -130,6 +130,8 @@ func (w *Worker) opened(s *Session) {
 		s.state = TransportDeleted
 	case s.flags&fPeerClosed != 0:
 		s.state = TransportClosing
+	case s.flags&fConnectionless != 0:
+		s.state = Opened
 	default:
 		s.state = Ready
 	}

@@ -3,9 +3,12 @@ package session
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net/netip"
 	"slices"
 
 	"vpphost/dataplane/worker"
+	"vpphost/hoststack/datagram"
 	"vpphost/hoststack/transport"
 )
 
@@ -17,6 +20,8 @@ type listener struct {
 	proto   transport.Proto
 	ep      transport.Endpoint
 	session Handle
+
+	connectionless bool // see datagram.Options
 }
 
 // placeBits of a listener's id are its place. The rest differs from that of the place's
@@ -86,6 +91,9 @@ func (a *AppHandle) Listen(p transport.Proto, ep transport.Endpoint) error {
 	}
 	id := l.newListenerID()
 	ln := &listener{id: id, app: a, proto: p, ep: ep}
+	if o, err := datagram.OptionsOf(ep.Ext); err == nil {
+		ln.connectionless = o.Connectionless
+	}
 	w := l.workers[0]
 	err := w.Do(func(*worker.Worker) {
 		s := w.alloc(a, Listening)
@@ -110,6 +118,28 @@ func (a *AppHandle) Listen(p transport.Proto, ep transport.Endpoint) error {
 	}
 	a.listens = append(a.listens, ln)
 	return nil
+}
+
+// bindTries is how many ports Bind looks at, and firstBound the first of those that it
+// chooses from: the dynamic ports (RFC 6335 section 6).
+const (
+	bindTries  = 1000
+	firstBound = 49152
+)
+
+// Bind is Listen, with a free port when ep has none. It returns the endpoint that Unlisten
+// takes. Control path.
+func (a *AppHandle) Bind(p transport.Proto, ep transport.Endpoint) (transport.Endpoint, error) {
+	if ep.Addr.Port() != 0 {
+		return ep, a.Listen(p, ep)
+	}
+	for range bindTries {
+		ep.Addr = netip.AddrPortFrom(ep.Addr.Addr(), uint16(firstBound+rand.IntN(1<<16-firstBound)))
+		if err := a.Listen(p, ep); !errors.Is(err, transport.ErrInUse) {
+			return ep, err
+		}
+	}
+	return ep, fmt.Errorf("%s %v: %w", p, ep.Addr.Addr(), transport.ErrNoPort)
 }
 
 // Unlisten ends what Listen began. Sessions that were accepted stay. Control path.

@@ -34,20 +34,21 @@ func (s State) String() string { return stateNames[s] }
 type flags uint16
 
 const (
-	fQueued        flags = 1 << iota // in the event queue
-	fReady                           // in the queue of those that may send
-	fCooling                         // in the queue of those whose FIFOs may be given back
-	fDead                            // released; in a queue still
-	fWarm                            // its FIFOs were used since the last look
-	fActive                          // we opened it
-	fKnown                           // the application has been told of it
-	fWantWritable                    // the application wants Writable
-	fHalfClosed                      // the application sends no more
-	fAppClosed                       // the application closed or reset
-	fReset                           // by Reset
-	fPeerClosed                      // the peer sends no more
-	fTransportGone                   // the transport has let go
-	fStarved                         // wants Writable, and found no memory when it was called
+	fQueued         flags = 1 << iota // in the event queue
+	fReady                            // in the queue of those that may send
+	fCooling                          // in the queue of those whose FIFOs may be given back
+	fDead                             // released; in a queue still
+	fWarm                             // its FIFOs were used since the last look
+	fActive                           // we opened it
+	fKnown                            // the application has been told of it
+	fWantWritable                     // the application wants Writable
+	fHalfClosed                       // the application sends no more
+	fAppClosed                        // the application closed or reset
+	fReset                            // by Reset
+	fPeerClosed                       // the peer sends no more
+	fTransportGone                    // the transport has let go
+	fStarved                          // wants Writable, and found no memory when it was called
+	fConnectionless                   // it exchanges datagrams with everybody
 )
 
 // events of a session that wait to be told.

@@ -34,8 +34,17 @@ func (u *upper) Accepted(w *worker.Worker, c transport.Conn, listener uint32) (t
 		return transport.Attach{}, transport.ErrNoMemory
 	}
 	s.conn, s.listener = c, listener
+	if ln.connectionless && c.Proto == ln.proto {
+		s.flags |= fConnectionless
+	}
 	sw.post(s, evOpen)
-	return transport.Attach{Session: s.index, RxSize: ln.app.rxSize, TxSize: ln.app.txSize}, nil
+	return sw.attach(s, ln.app), nil
+}
+
+// attach is what a transport is told about s.
+func (w *Worker) attach(s *Session, a *AppHandle) transport.Attach {
+	size := a.sizesFor(w.transportOf(s).Service())
+	return transport.Attach{Session: s.index, RxSize: size.rx, TxSize: size.tx}
 }
 
 // Connected ends an active open. opaque is the session that Worker.Connect made.
@@ -55,7 +64,7 @@ func (u *upper) Connected(w *worker.Worker, c transport.Conn, opaque uint32, err
 		return transport.Attach{}, err
 	}
 	s.conn, s.state = c, Accepting
-	return transport.Attach{Session: opaque, RxSize: a.rxSize, TxSize: a.txSize}, nil
+	return sw.attach(s, a), nil
 }
 
 // RxFIFO makes the receive FIFO when the first byte comes.
@@ -68,7 +77,7 @@ func (u *upper) RxFIFO(w *worker.Worker, session uint32) *fifo.FIFO {
 	if a == nil {
 		return nil
 	}
-	ref, f := sw.fifos.NewAt(a.rxSize, s.rxPos)
+	ref, f := sw.fifos.NewAt(a.sizesFor(sw.Service(s)).rx, s.rxPos)
 	if f == nil {
 		sw.count(errNoFIFO)
 		return nil

@@ -128,10 +128,11 @@ func (w *Worker) Tx(s *Session) *fifo.FIFO {
 	if a == nil {
 		return nil
 	}
-	size, peer := a.txSize, w.peer(s)
+	service, peer := w.Service(s), w.peer(s)
+	size := a.sizesFor(service).tx
 	if peer != nil {
 		if b := w.appOf(peer); b != nil {
-			size = max(size, b.rxSize) // the reader may wait for so much before it reads
+			size = max(size, b.sizesFor(service).rx) // the reader may wait for so much before it reads
 		}
 	}
 	ref, f := w.fifos.NewAt(size, s.txPos)

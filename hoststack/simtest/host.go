@@ -19,6 +19,7 @@ import (
 	"vpphost/hoststack/tcp"
 	"vpphost/hoststack/tcp/cc"
 	"vpphost/hoststack/transport"
+	"vpphost/hoststack/udp"
 )
 
 // Options of a host.
@@ -32,6 +33,7 @@ type Options struct {
 	Room             int    // of a buffer, bytes; 0: enough for an MTU of 2000
 	Trust            bool   // do not look for misuse of buffers: faster
 	TCP              func(*tcp.Config)
+	UDP              func(*udp.Config)
 }
 
 // DefaultFIFO is the size of FIFOs where a test does not care, in bytes.
@@ -46,6 +48,7 @@ type Host struct {
 	IP       *ip.Stack
 	Sessions *session.Layer
 	TCP      *tcp.TCP
+	UDP      *udp.UDP
 	Stats    stats.Set
 
 	options Options
@@ -101,6 +104,20 @@ func (w *World) NewHost(name string, o Options) (*Host, error) {
 	h.Sessions.Register(h.TCP)
 	h.IP.Handle(hdr.ProtoTCP, h.TCP)
 	h.TCP.Start()
+	ucfg := udp.Default()
+	ucfg.Seed = cfg.Seed
+	ucfg.MaxConns = 1 << 16
+	ucfg.MinPort, ucfg.MaxPort = cfg.MinPort, cfg.MaxPort
+	if o.UDP != nil {
+		o.UDP(&ucfg)
+	}
+	h.UDP, err = udp.New(ucfg, h.IP, h.Sessions.Upper(), flow.NewHasher(w.seed), h.Workers, &h.Stats)
+	if err != nil {
+		return nil, err
+	}
+	h.Sessions.Register(h.UDP)
+	h.IP.Handle(hdr.ProtoUDP, h.UDP)
+	h.UDP.Start()
 	cut, err := ct.New(h.Sessions.Upper(), h.IP, h.Workers)
 	if err != nil {
 		return nil, err
@@ -115,8 +132,12 @@ func (w *World) NewHost(name string, o Options) (*Host, error) {
 
 // attach makes an interface of a wire's end: up, with the addresses of side on wire n.
 func (h *Host) attach(dev device.Device, n, side, mtu int) error {
-	name := fmt.Sprintf("sim%d", len(h.ifs))
-	i, err := h.Ifaces.Add(name, "sim", dev)
+	return h.AttachDevice(dev, mtu, netip.PrefixFrom(Addr4(n, side), 24), netip.PrefixFrom(Addr6(n, side), 64))
+}
+
+// AttachDevice makes an interface of a device: up, with addresses. mtu 0 leaves it.
+func (h *Host) AttachDevice(dev device.Device, mtu int, addrs ...netip.Prefix) error {
+	i, err := h.Ifaces.Add(fmt.Sprintf("sim%d", len(h.ifs)), "sim", dev)
 	if err != nil {
 		return err
 	}
@@ -126,10 +147,11 @@ func (h *Host) attach(dev device.Device, n, side, mtu int) error {
 			return err
 		}
 	}
-	return errors.Join(
-		h.Ifaces.AddAddr(i, netip.PrefixFrom(Addr4(n, side), 24)),
-		h.Ifaces.AddAddr(i, netip.PrefixFrom(Addr6(n, side), 64)),
-		h.Ifaces.SetUp(i, true))
+	var errs []error
+	for _, a := range addrs {
+		errs = append(errs, h.Ifaces.AddAddr(i, a))
+	}
+	return errors.Join(append(errs, h.Ifaces.SetUp(i, true))...)
 }
 
 // Attach attaches an application with the host's FIFO sizes.

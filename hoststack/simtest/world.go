@@ -240,6 +240,12 @@ func (w *World) busy() bool {
 				return true
 			}
 		}
+		dgrams, err := h.UDP.Stats()
+		for _, c := range dgrams {
+			if err != nil || c.Active != 0 {
+				return true
+			}
+		}
 	}
 	return false
 }
@@ -266,6 +272,15 @@ func (h *Host) close() error {
 	for _, c := range counts {
 		if c.Connections+c.TimeWaits+c.PendingTimers != 0 {
 			fail("%d connections, %d in TIME_WAIT, %d timers are left", c.Connections, c.TimeWaits, c.PendingTimers)
+		}
+	}
+	dgrams, err := h.UDP.Stats()
+	if err != nil {
+		fail("%w", err)
+	}
+	for _, c := range dgrams {
+		if c.Active != 0 {
+			fail("%d connections of UDP are left", c.Active)
 		}
 	}
 	for _, i := range h.ifs {

@@ -1,6 +1,6 @@
 // Package transport is the seam between the session layer and the protocols.
 //
-// A Transport (tcp, ct, later udp, sctp, tls, quic, http) knows connections and moves
+// A Transport (tcp, udp, ct, later sctp, tls, quic, http) knows connections and moves
 // bytes between packets and FIFOs. The session layer, which implements Upper,
 // knows sessions and applications. Neither imports the other: both import this.
 //

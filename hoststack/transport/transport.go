@@ -90,7 +90,9 @@ type Transport interface {
 	Service() Service
 
 	// StartListen begins to accept connections to ep on all workers; listener
-	// comes back in Upper.Accepted. Control path, any goroutine, as StopListen.
+	// comes back in Upper.Accepted. Control path, any goroutine, as StopListen. A
+	// transport without connections makes one session on each worker at once, by
+	// Upper.Accepted, which StopListen ends by Upper.Gone.
 	StartListen(ep Endpoint, listener uint32) error
 	StopListen(ep Endpoint) error
 
@@ -136,6 +138,19 @@ type Addressed interface {
 type Paired interface {
 	// Peer is the session at the other end of c, on the same worker; false when c is over.
 	Peer(w *worker.Worker, c Conn) (session uint32, ok bool)
+}
+
+// Substitute is a Transport whose connections stand for those of others.
+type Substitute interface {
+	// For is the protocol that the ends of c think they use.
+	For(w *worker.Worker, c Conn) Proto
+}
+
+// Sized is a Transport of datagrams.
+type Sized interface {
+	// MaxDatagram is how many bytes of payload a datagram of c may have: to go in one
+	// packet on the present path, and at most. 0 when c is gone.
+	MaxDatagram(w *worker.Worker, c Conn) (whole, most int)
 }
 
 // PortUser is a Transport that picks source ports.

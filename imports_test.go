@@ -19,6 +19,7 @@ var arrows = map[string][]string{
 	"":                    {""}, // main wires everything
 	"scripts":             {"cli", "dataplane/worker"},
 	"apps":                {"hoststack/session", "hoststack/netconn", "hoststack/http", "hoststack/transport", "hoststack/fifo", "hoststack/datagram", "dataplane/worker", "dataplane/mem", "cli"},
+	"hoststack/http":      {"hoststack/session", "hoststack/transport", "hoststack/fifo", "dataplane/worker", "dataplane/mem", "cli"},
 	"hoststack/netconn":   {"hoststack/session", "hoststack/transport", "hoststack/fifo", "hoststack/datagram", "dataplane/worker", "cli"},
 	"hoststack/session":   {"hoststack/transport", "hoststack/fifo", "hoststack/datagram", "hoststack/flow", "dataplane/worker", "dataplane/pkt", "dataplane/mem", "dataplane/stats", "dataplane/hdr", "cli"},
 	"hoststack/tcp":       {"hoststack/transport", "hoststack/fifo", "hoststack/flow", "dataplane/pkt", "dataplane/hdr", "dataplane/worker", "dataplane/ip", "dataplane/mem", "dataplane/stats", "cli"},

@@ -34,6 +34,7 @@ import (
 	"vpphost/dataplane/worker"
 	"vpphost/hoststack/ct"
 	"vpphost/hoststack/flow"
+	"vpphost/hoststack/http"
 	"vpphost/hoststack/session"
 	"vpphost/hoststack/tcp"
 	"vpphost/hoststack/tcp/cc"
@@ -56,6 +57,7 @@ type instance struct {
 	tcp     *tcp.TCP
 	udp     *udp.UDP
 	session *session.Layer
+	http    *http.Engine
 	ports   *ports.Manager
 	reg     *cli.Registry
 	undo    []func() // how to take it apart
@@ -239,7 +241,9 @@ func (in *instance) makeHostStack() (err error) {
 		return err
 	}
 	in.session.Register(cut)
-	return nil
+	h := &in.conf.HTTP
+	in.http, err = http.New(in.session, http.Config{FIFO: h.FIFOSize, IdleTimeout: h.IdleTimeout})
+	return err
 }
 
 // tcpConfig is the transport's configuration as startup.conf wants it.
@@ -279,7 +283,7 @@ func (in *instance) makeCommands() error {
 		echo.Commands(echo.NewServer(in.session), echo.NewClient(in.session)),
 		script.Commands(),
 		iface.Commands(in.ifs), ports.Commands(in.ports), trace.Commands(in.tracer, in.ifs.Words),
-		ip.Commands(in.ip), session.Commands(in.session), tcp.Commands(in.tcp), udp.Commands(in.udp),
+		ip.Commands(in.ip), session.Commands(in.session), tcp.Commands(in.tcp), udp.Commands(in.udp), http.Commands(in.http),
 		worker.Commands(in.workers), stats.Commands(in.stats, in.workers), {worker.VersionCommand(about()), pluginsCommand()}, in.book.commands(),
 	} {
 		if err := in.reg.Add(cmds...); err != nil {

@@ -16,6 +16,7 @@ type Config struct {
 	Session Session
 	TCP     TCP
 	UDP     UDP
+	HTTP    HTTP
 	Logging Logging
 }
 
@@ -27,6 +28,7 @@ func Default() *Config {
 		Buffers: defaultBuffers(),
 		Session: defaultSession(),
 		TCP:     defaultTCP(),
+		HTTP:    defaultHTTP(),
 		Logging: defaultLogging(),
 	}
 }
@@ -41,6 +43,7 @@ func (c *Config) Sections() []Section {
 		c.Session.section(),
 		c.TCP.section(),
 		c.UDP.section(),
+		c.HTTP.section(),
 		c.Logging.section(),
 	}, ignored()...)
 }

@@ -18,7 +18,7 @@ type App interface {
 	// Connected reports how an active open ended; s is nil when err is not.
 	Connected(w *Worker, s *Session, opaque uint64, err error)
 	// Readable: data arrived in w.Rx(s), once per Step. Edge triggered: read until
-	// empty, or accept that no call comes before more data does.
+	// empty, or call w.Again(s), or accept that no call comes before more data does.
 	Readable(w *Worker, s *Session)
 	// Writable: w.Tx(s) has gained room, after w.WantWritable(s, true). Once per
 	// Step.

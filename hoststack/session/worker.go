@@ -198,6 +198,10 @@ func (w *Worker) WantWritable(s *Session, on bool) {
 	s.flags |= fWantWritable
 }
 
+// Again has Readable called in the next Step, for an application that has not read all so
+// that others have their turn.
+func (w *Worker) Again(s *Session) { w.post(s, evReadable) }
+
 // HalfClose ends our direction after what is in Tx. Data that comes is still told.
 func (w *Worker) HalfClose(s *Session) {
 	if s.flags&(fHalfClosed|fAppClosed|fTransportGone) != 0 {
@@ -300,6 +304,15 @@ func (w *Worker) LocalPort(s *Session) uint16 {
 	}
 	local, _ := w.Addrs(s)
 	return local.Port()
+}
+
+// ListenEndpoint is where s was accepted; false in an active open, or when nobody listens
+// there any more.
+func (w *Worker) ListenEndpoint(s *Session) (transport.Endpoint, bool) {
+	if ln := w.l.listener(s.listener); ln != nil && s.listener != 0 {
+		return ln.ep, true
+	}
+	return transport.Endpoint{}, false
 }
 
 // RTT is the session's smoothed round-trip time in ns, 0 when it is not known.

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vpphost/apps/echo"
+	"vpphost/apps/proxy"
 	"vpphost/cli"
 	"vpphost/cli/conf"
 	"vpphost/cli/script"
@@ -59,6 +62,7 @@ type instance struct {
 	session *session.Layer
 	http    *http.Engine
 	ports   *ports.Manager
+	proxy   *proxy.Proxy
 	reg     *cli.Registry
 	undo    []func() // how to take it apart
 }
@@ -279,8 +283,12 @@ func (in *instance) makeCommands() error {
 	in.reg.LogPanic = func(path string, value any, stack []byte) {
 		in.log.Error("a command panicked", "command", path, "panic", value, "stack", string(stack))
 	}
+	in.proxy = proxy.New(in.session, func(w *worker.Worker, a netip.Addr) bool {
+		h := hdr.AddrOf(a)
+		return in.ip.IsLocal(w, &h)
+	}, in.proxyEntries())
 	for _, cmds := range [][]*cli.Command{
-		echo.Commands(echo.NewServer(in.session), echo.NewClient(in.session)),
+		echo.Commands(echo.NewServer(in.session), echo.NewClient(in.session)), proxy.Commands(in.proxy),
 		script.Commands(),
 		iface.Commands(in.ifs), ports.Commands(in.ports), trace.Commands(in.tracer, in.ifs.Words),
 		ip.Commands(in.ip), session.Commands(in.session), tcp.Commands(in.tcp), udp.Commands(in.udp), http.Commands(in.http),
@@ -291,6 +299,24 @@ func (in *instance) makeCommands() error {
 		}
 	}
 	return nil
+}
+
+// proxyEntries are the proxy's servers that startup.conf wants.
+func (in *instance) proxyEntries() (list []proxy.Options) {
+	for _, e := range in.conf.Proxy.Entries {
+		o := proxy.Defaults()
+		for _, u := range e.URIs {
+			if u.Client {
+				o.Client(u.URI)
+			} else {
+				o.Server(u.URI)
+			}
+		}
+		o.FIFO, o.MaxFIFO, o.High = cmp.Or(e.FIFOSize, o.FIFO), cmp.Or(e.MaxFIFOSize, o.MaxFIFO), cmp.Or(e.HighWatermark, o.High)
+		o.Idle, o.Connect = cmp.Or(e.IdleTimeout, o.Idle), cmp.Or(e.ConnectTimeout, o.Connect)
+		list = append(list, o)
+	}
+	return list
 }
 
 // run starts the workers, the socket and the startup script.
@@ -319,6 +345,9 @@ func (in *instance) run(ctx context.Context) error {
 	}
 	if err := in.listen(); err != nil {
 		return err
+	}
+	if _, err := in.proxy.Configured(); err != nil {
+		return fmt.Errorf("test-proxy: %w", err)
 	}
 	if in.conf.Unix.Exec != "" {
 		if err := script.RunFile(ctx, in.reg, in.conf.Unix.Exec, os.Stdout, cli.Options{}); err != nil {

@@ -142,6 +142,11 @@ func TestErrors(t *testing.T) {
 		"memory { a { b }":                                   "f:1:8: memory: missing } for this {",
 		"memory":                                             "f:1:7: memory: expected {, got the end",
 		"logging { default-log-level loud }":                 "f:1:29: logging: default-log-level: expected emerg, alert, crit, error, warn, notice, info, debug or disabled, got `loud'",
+		"test-proxy { server-uri }":                          "f:1:25: test-proxy: server-uri: expected a URI such as tcp://0.0.0.0/80, got `}'",
+		"test-proxy { client-uri tcp://1.1.1.1/1 }":          "f:1:1: test-proxy: client-uri tcp://1.1.1.1/1 has no server-uri",
+		"test-proxy { server { server-uri tcp://:1 } }":      "f:1:1: test-proxy: server-uri tcp://:1 has no client-uri",
+		"test-proxy { fifo-size 4k }":                        "f:1:1: test-proxy: entry 1 has no server-uri and no client-uri",
+		"test-proxy { server { idle-timeout 0 } }":           "f:1:36: test-proxy: server: idle-timeout: expected seconds from 1 to 2592000, got `0'",
 		"# unix {\nunix { \\\n bo\\\ngus }":                  "f:3:2: unix: unknown input `bo'",
 		strings.Repeat(" ", maxText+1):                       "f:1:262146: longer than 262144 bytes",
 	} {
@@ -153,6 +158,35 @@ func TestErrors(t *testing.T) {
 		if !errors.As(err, &place) {
 			t.Errorf("%.60q: %T is no *Error", text, err)
 		}
+	}
+}
+
+// TestTestProxy: which URIs and options make an entry.
+func TestTestProxy(t *testing.T) {
+	c, warnings, err := Parse("f", `
+test-proxy {
+  server-uri tcp://:1 client-uri tcp://1.1.1.1/1 client-uri tcp://1.1.1.1/2 fifo-size 32k
+  client-uri udp://1.1.1.1/3
+  server-uri tcp://:4 server-uri tcp://:5 client-uri tcp://1.1.1.1/4 idle-timeout 7 connect-timeout 8 prealloc-fifos 3
+}
+test-proxy {
+  server { listener udp://:6 action connect upstream udp://1.1.1.1/6 max-fifo-size 1m high-watermark 70 }
+  server { client-uri tcp://1.1.1.1/7 server-uri tcp://:7 }
+}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []ProxyEntry{
+		{URIs: []ProxyURI{{false, "tcp://:1"}, {true, "tcp://1.1.1.1/1"}, {true, "tcp://1.1.1.1/2"}, {true, "udp://1.1.1.1/3"}}, FIFOSize: 32 << 10},
+		{URIs: []ProxyURI{{false, "tcp://:4"}, {false, "tcp://:5"}, {true, "tcp://1.1.1.1/4"}}, IdleTimeout: 7 * time.Second, ConnectTimeout: 8 * time.Second},
+		{URIs: []ProxyURI{{false, "udp://:6"}, {true, "udp://1.1.1.1/6"}}, MaxFIFOSize: 1 << 20, HighWatermark: 70},
+		{URIs: []ProxyURI{{true, "tcp://1.1.1.1/7"}, {false, "tcp://:7"}}},
+	}
+	if !reflect.DeepEqual(c.Proxy.Entries, want) {
+		t.Errorf("got  %+v\nwant %+v", c.Proxy.Entries, want)
+	}
+	if len(warnings) != 2 {
+		t.Errorf("%v", warnings)
 	}
 }
 

@@ -18,6 +18,7 @@ type Config struct {
 	UDP     UDP
 	HTTP    HTTP
 	Logging Logging
+	Proxy   TestProxy
 }
 
 // Default is the configuration of an empty startup.conf.
@@ -45,6 +46,7 @@ func (c *Config) Sections() []Section {
 		c.UDP.section(),
 		c.HTTP.section(),
 		c.Logging.section(),
+		c.Proxy.section(),
 	}, ignored()...)
 }
 

@@ -7,7 +7,7 @@ func ignored() []Section {
 	for _, name := range []string{
 		"api-trace", "api-segment", "api-queue", "socksvr", "statseg",
 		"memory", "physmem", "vlib", "node", "trace", "punt",
-		"plugins", "tls", "quic", "nsim", "test-proxy",
+		"plugins", "tls", "quic", "nsim",
 		"ip", "ip6", "l3fib", "interface", "ethernet", "mpls",
 		"acl-plugin", "nat", "linux-cp", "l2learn", "dns", "dhcp",
 	} {

@@ -35,6 +35,19 @@ func (f *FIFO) Size() int {
 	return int(f.size)
 }
 
+// Grow makes the FIFO hold up to n bytes, as far as its chunks go (Store.NewGrowing), and
+// returns its size. It never shrinks, and one that is shared stays as it is: the other end
+// has been told the size.
+func (f *FIFO) Grow(n int) int {
+	if f == nil {
+		return 0
+	}
+	if f.shared == nil && n > int(f.size) {
+		f.size = uint32(min(uint64(n), uint64(slots-1)<<f.shift))
+	}
+	return int(f.size)
+}
+
 // Len is how many committed bytes wait for the consumer.
 func (f *FIFO) Len() int {
 	if f == nil {

@@ -400,3 +400,77 @@ func TestJoin(t *testing.T) {
 		t.Fatal("something is left")
 	}
 }
+
+// TestGrow: a FIFO that may grow holds more, keeps what is in it, and goes no further than
+// its chunks; positions wrap meanwhile.
+func TestGrow(t *testing.T) {
+	seg, err := NewSegment(16 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewStore(seg, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = 63 << 16
+	ref, f := s.NewGrowing(64<<10, most, 1<<32-100000)
+	if f.Size() != 64<<10 || f.Grow(4<<10) != 64<<10 {
+		t.Fatalf("size %d", f.Size())
+	}
+	in, out := uint32(0), uint32(0)
+	write := func() (n int) {
+		for {
+			b := f.ReserveAt(0, 5000)
+			if len(b) == 0 {
+				return n
+			}
+			for i := range b {
+				b[i] = byte((in + uint32(i)) * 7 >> 3)
+			}
+			f.Commit(len(b))
+			in += uint32(len(b))
+			n += len(b)
+		}
+	}
+	read := func(n int) {
+		for n > 0 {
+			b := f.PeekAt(0, n)
+			for i := range b {
+				if b[i] != byte((out+uint32(i))*7>>3) {
+					t.Fatalf("byte %d is wrong", out+uint32(i))
+				}
+			}
+			out += uint32(len(b))
+			n -= len(b)
+			f.Drop(len(b))
+		}
+	}
+	for size := 64 << 10; size < most; size = f.Grow(2 * size) {
+		write()
+		if f.Len() != size {
+			t.Fatalf("%d bytes in %d", f.Len(), size)
+		}
+		read(size / 3)
+	}
+	if write(); f.Len() != most || f.Grow(64<<20) != most {
+		t.Fatalf("%d bytes, size %d", f.Len(), f.Size())
+	}
+	if n, size := f.Chunks(); size != 64<<10 || n < 63 {
+		t.Fatalf("%d chunks of %d", n, size)
+	}
+	read(f.Len())
+	if n, _ := f.Chunks(); n != 0 {
+		t.Fatalf("%d chunks are left", n)
+	}
+	s.Free(ref)
+	_, fixed := s.New(64 << 10)
+	if n := fixed.Grow(1 << 20); n != 63*4096 {
+		t.Fatalf("chunks of 4 KiB hold %d", n)
+	}
+	var none *FIFO
+	if none.Grow(1) != 0 {
+		t.Fatal("a FIFO that is not there grew")
+	}
+	s.Close()
+	seg.Close()
+}

@@ -40,14 +40,18 @@ func (s *Store) New(size uint32) (Ref, *FIFO) { return s.NewAt(size, 0) }
 
 // NewAt is New with the position to begin at, so that a FIFO that was freed while
 // empty goes on counting.
-func (s *Store) NewAt(size, pos uint32) (Ref, *FIFO) {
+func (s *Store) NewAt(size, pos uint32) (Ref, *FIFO) { return s.NewGrowing(size, size, pos) }
+
+// NewGrowing is NewAt for a FIFO that may grow to most bytes (FIFO.Grow): its chunks are
+// as large as for one of that size.
+func (s *Store) NewGrowing(size, most, pos uint32) (Ref, *FIFO) {
 	i, f := s.pool.Alloc()
 	if f == nil {
 		return 0, nil
 	}
 	size = ClampSize(size)
 	f.head, f.tail, f.held, f.size = pos, pos, pos, size
-	f.shift = chunkShift(size)
+	f.shift = chunkShift(ClampSize(max(size, most)))
 	f.mask = 1<<f.shift - 1
 	f.a, f.base = s.seg.a, s.seg.a.base
 	return Ref(i), f

@@ -58,6 +58,9 @@ const (
 type Options struct {
 	Scope          Scope  // 0: GlobalScope
 	RxFIFO, TxFIFO uint32 // bytes per session; 0 for the default, see fifo.ClampSize
+	MaxFIFO        uint32 // to which the receive FIFO of a spliced session grows; 0: it does not
+	GrowAt         uint8  // percent of it that are full when it grows; 0: 80
+	NoCutThrough   bool   // listeners are not found by clients of local scope: for who splices
 	Server         bool   // listed by "show app server" rather than "client"
 }
 

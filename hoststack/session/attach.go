@@ -27,6 +27,7 @@ type AppHandle struct {
 	app      App
 	server   bool
 	scope    Scope
+	apart    bool         // its listeners are not reached cut-through
 	sizes    [2]fifoSizes // for streams and for datagrams
 	status   atomic.Uint32
 	mourners atomic.Int32 // workers that have not reset its sessions since it failed
@@ -60,7 +61,7 @@ func (l *Layer) Attach(name string, app App, o Options) (*AppHandle, error) {
 	if o.Scope == 0 {
 		o.Scope = GlobalScope
 	}
-	a := &AppHandle{l: l, name: name, app: app, server: o.Server, scope: o.Scope}
+	a := &AppHandle{l: l, name: name, app: app, server: o.Server, scope: o.Scope, apart: o.NoCutThrough}
 	a.sizes = [2]fifoSizes{sizesOf(&o, DefaultFIFO), sizesOf(&o, DefaultDatagramFIFO)}
 	a.mourners.Store(int32(len(l.workers)))
 	l.mu.Lock()
@@ -76,10 +77,16 @@ func (l *Layer) Attach(name string, app App, o Options) (*AppHandle, error) {
 }
 
 // fifoSizes are the sizes of a session's FIFOs, in bytes.
-type fifoSizes struct{ rx, tx uint32 }
+type fifoSizes struct {
+	rx, tx uint32
+	most   uint32 // the receive FIFO of a spliced session grows to it
+	growAt uint32 // percent of it that are full when it does
+}
 
 func sizesOf(o *Options, otherwise uint32) fifoSizes {
-	return fifoSizes{fifo.ClampSize(cmp.Or(o.RxFIFO, otherwise)), fifo.ClampSize(cmp.Or(o.TxFIFO, otherwise))}
+	z := fifoSizes{rx: fifo.ClampSize(cmp.Or(o.RxFIFO, otherwise)), tx: fifo.ClampSize(cmp.Or(o.TxFIFO, otherwise))}
+	z.growing(o)
+	return z
 }
 
 // sizesFor are those of a session of a service.

@@ -35,6 +35,7 @@ type Row struct {
 type Details struct {
 	Opaque    uint64         `json:"opaque"`
 	Flags     []string       `json:"flags"`
+	Spliced   *uint32        `json:"spliced,omitempty"` // index of the session that sends what this receives
 	Rx        Fifo           `json:"rxFifo"`
 	Tx        Fifo           `json:"txFifo"`
 	Transport map[string]any `json:"transport,omitempty"`
@@ -71,8 +72,11 @@ func (w *Worker) row(s *Session, verbose int) Row {
 		}
 		r.App, r.appWrk, rx, tx = a.name, a.index, size.rx, size.tx
 	}
+	if p := w.Spliced(s); p != nil {
+		rx, tx = w.link[s.index].size, w.link[p.index].size
+	}
 	if verbose > 1 {
-		r.Details = &Details{Opaque: s.Opaque, Flags: s.flagNames(), Transport: info.Fields, text: info.Text,
+		r.Details = &Details{Spliced: w.splicedNumber(s), Opaque: s.Opaque, Flags: s.flagNames(), Transport: info.Fields, text: info.Text,
 			Rx: fifoRow(w.fifos.At(s.rx), rx, s.rxPos), Tx: fifoRow(w.fifos.At(s.tx), tx, s.txPos)}
 	}
 	return r
@@ -97,6 +101,7 @@ func (s *Session) flagNames() []string {
 		}
 	}
 	add(s.events&evReadable != 0, "rx-event")
+	add(s.flags&fSpliced != 0, "proxy")
 	add(s.flags&fReady != 0 || s.pace != 0, "custom-tx")
 	add(s.state == Connecting, "half-open")
 	add(s.flags&fAppClosed != 0, "app-closed")

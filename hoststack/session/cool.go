@@ -53,6 +53,10 @@ func (w *Worker) cool(now int64) int {
 		case s.flags&fWarm != 0:
 			w.warm(s)
 			s.flags &^= fWarm
+		case s.flags&fSpliced != 0:
+			p := w.Spliced(s)
+			w.giveBackShared(s, p)
+			w.giveBackShared(p, s)
 		default:
 			// What holds bytes stays, and is warmed when they move. What two sessions
 			// hold is the writer's to give back, for both.

@@ -32,6 +32,10 @@
 // ends are on one worker and hold the same two FIFOs: the writer makes one, the reader
 // joins it, and the writer gives it back for both.
 //
+// Two sessions of packets can be spliced (splice.go): what the peer of one sends lies in the
+// FIFO from which the other sends, so that a proxy copies nothing and is not called. Here,
+// too, both are on one worker and hold the same two FIFOs.
+//
 // Sessions of UDP hold datagrams in their FIFOs (datagram.go, package datagram). A listener
 // without connections has one session on each worker, which begins and ends with it.
 //

@@ -65,8 +65,11 @@ func (w *Worker) dispatch(s *Session) {
 	if ev&evReadable != 0 && s.flags&fAppClosed != 0 {
 		w.discard(s)
 	}
+	if s.flags&fSpliced != 0 {
+		w.relay(s, ev)
+	}
 	w.cur = s
-	if ev&evReadable != 0 && s.flags&fAppClosed == 0 {
+	if ev&evReadable != 0 && s.flags&(fAppClosed|fSpliced) == 0 {
 		a.app.Readable(w, s)
 	}
 	if ev&evWritable != 0 && s.flags&(fWantWritable|fAppClosed|fHalfClosed|fTransportGone) == fWantWritable {
@@ -81,6 +84,7 @@ func (w *Worker) dispatch(s *Session) {
 	}
 	w.cur = nil
 	if ev&evGone != 0 {
+		w.part(s, why)
 		w.countCause(why)
 		w.release(s)
 	}
@@ -147,6 +151,9 @@ func (w *Worker) discard(s *Session) {
 
 // abandon resets s, whose application will not be called for it again.
 func (w *Worker) abandon(s *Session) {
+	if p := w.unsplice(s); p != nil {
+		defer w.Reset(p) // there is nobody any more whom it could talk to
+	}
 	w.orphan(s)
 	if s.flags&fTransportGone != 0 {
 		w.release(s)

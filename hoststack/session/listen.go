@@ -175,10 +175,19 @@ func inside(p transport.Proto, ep transport.Endpoint) transport.Endpoint {
 	return ep
 }
 
+// cutThrough is the transport by which clients of local scope reach ln; nil for none.
+func (l *Layer) cutThrough(ln *listener) transport.Transport {
+	if ln.app.apart {
+		return nil
+	}
+	return l.transports[transport.CT]
+}
+
 // startListen has the transports accept for ln. Clients of local scope reach every
-// listener of the instance; whether the network does is a matter of ln's scope.
+// listener of the instance that does not keep apart; whether the network does is a matter
+// of ln's scope.
 func (l *Layer) startListen(ln *listener) error {
-	ct := l.transports[transport.CT]
+	ct := l.cutThrough(ln)
 	if ct != nil {
 		if err := ct.StartListen(inside(ln.proto, ln.ep), ln.id); err != nil {
 			return err
@@ -197,7 +206,7 @@ func (l *Layer) startListen(ln *listener) error {
 // stopListen undoes startListen.
 func (l *Layer) stopListen(ln *listener) error {
 	var errs [2]error
-	if ct := l.transports[transport.CT]; ct != nil {
+	if ct := l.cutThrough(ln); ct != nil {
 		errs[0] = ct.StopListen(inside(ln.proto, ln.ep))
 	}
 	if ln.app.scope&GlobalScope != 0 {

@@ -49,6 +49,7 @@ const (
 	fTransportGone                    // the transport has let go
 	fStarved                          // wants Writable, and found no memory when it was called
 	fConnectionless                   // it exchanges datagrams with everybody
+	fSpliced                          // its FIFOs are those of another session, see splice.go
 )
 
 // events of a session that wait to be told.
@@ -60,6 +61,7 @@ const (
 	evWritable                    // bytes were acknowledged
 	evClosed                      // the peer closed
 	evGone                        // the transport has let go
+	evRoom                        // of a spliced session: what came was passed on, so there is room
 )
 
 // Session is one end of a conversation. It lives in a pool of its worker, off the Go
@@ -135,6 +137,9 @@ func (w *Worker) orphan(s *Session) {
 // come to it.
 func (w *Worker) release(s *Session) {
 	if s.flags&fDead == 0 {
+		if p := w.unsplice(s); p != nil {
+			w.Reset(p) // its application cannot know
+		}
 		w.orphan(s)
 		w.fifos.Free(s.rx)
 		w.fifos.Free(s.tx)

@@ -77,13 +77,22 @@ func (u *upper) RxFIFO(w *worker.Worker, session uint32) *fifo.FIFO {
 	if a == nil {
 		return nil
 	}
-	ref, f := sw.fifos.NewAt(a.sizesFor(sw.Service(s)).rx, s.rxPos)
+	z, p := a.sizesFor(sw.Service(s)), sw.Spliced(s)
+	size := z.rx
+	if p != nil {
+		size = sw.link[s.index].size
+	}
+	ref, f := sw.fifos.NewGrowing(size, z.most, s.rxPos)
 	if f == nil {
 		sw.count(errNoFIFO)
 		return nil
 	}
 	s.rx = ref
 	sw.warm(s)
+	if p != nil {
+		p.tx = sw.fifos.Join(ref)
+		sw.warm(p)
+	}
 	return f
 }
 
@@ -94,12 +103,20 @@ func (u *upper) TxFIFO(w *worker.Worker, session uint32) *fifo.FIFO {
 
 func (u *upper) Delivered(w *worker.Worker, session uint32, n int) {
 	sw, s := u.on(w, session)
+	if s.flags&fSpliced != 0 {
+		sw.passOn(s, n)
+		return
+	}
 	sw.post(s, evReadable)
 }
 
 func (u *upper) Acked(w *worker.Worker, session uint32, n int) {
 	sw, s := u.on(w, session)
 	sw.warm(s)
+	if s.flags&fSpliced != 0 {
+		sw.passedOn(s)
+		return
+	}
 	if s.flags&fWantWritable != 0 {
 		sw.post(s, evWritable)
 	}

@@ -20,6 +20,7 @@ type Worker struct {
 	pool  *mem.Pool[Session]
 	fifos *fifo.Store
 	live  int // sessions, listeners among them
+	links     // of spliced sessions
 
 	// Queues of sessions. Each is in one at most once, so that none overflows.
 	pending *mem.Ring // with events to tell
@@ -65,6 +66,9 @@ func newWorker(l *Layer, w *worker.Worker) (*Worker, error) {
 			return nil, fmt.Errorf("session: queue: %w", err)
 		}
 	}
+	if err = sw.links.init(n); err != nil {
+		return nil, fmt.Errorf("session: splices: %w", err)
+	}
 	if sw.paced.heap, err = mem.Slice[paced](n); err != nil {
 		return nil, fmt.Errorf("session: queue: %w", err)
 	}
@@ -91,6 +95,7 @@ func (w *Worker) close() {
 	w.fifos.Close()
 	seg.Close()
 	w.pool.Close()
+	w.links.close()
 	for _, q := range []*mem.Ring{w.pending, w.ready, w.cooling} {
 		q.Close()
 	}
@@ -111,14 +116,20 @@ func (w *Worker) transportOf(s *Session) transport.Transport {
 	return w.l.transports[s.conn.Proto]
 }
 
-// Rx is the receive FIFO, nil (and usable as empty) when nothing waits in it.
-func (w *Worker) Rx(s *Session) *fifo.FIFO { return w.fifos.At(s.rx) }
+// Rx is the receive FIFO, nil (and usable as empty) when nothing waits in it, or when it
+// is another session's to send (Splice).
+func (w *Worker) Rx(s *Session) *fifo.FIFO {
+	if s.flags&fSpliced != 0 {
+		return nil
+	}
+	return w.fifos.At(s.rx)
+}
 
 // Tx is the transmit FIFO, made on first use; nil (and usable as full) when memory
 // has run out, the session is over, or the application has ended its direction: what it
-// wrote now would follow the end of the stream.
+// wrote now would follow the end of the stream. Of a spliced session it is nil too.
 func (w *Worker) Tx(s *Session) *fifo.FIFO {
-	if s.flags&(fAppClosed|fHalfClosed|fTransportGone) != 0 {
+	if s.flags&(fAppClosed|fHalfClosed|fTransportGone|fSpliced) != 0 {
 		return nil
 	}
 	if s.tx != 0 {
@@ -212,20 +223,29 @@ func (w *Worker) HalfClose(s *Session) {
 }
 
 // Close ends both directions gracefully, after what is in Tx. What comes from now on
-// is thrown away; Gone is the only callback that follows.
+// is thrown away; Gone is the only callback that follows. Of a spliced session it means
+// both: what either has received is still sent by the other.
 func (w *Worker) Close(s *Session) {
 	if s.flags&(fAppClosed|fTransportGone) != 0 {
 		return
+	}
+	if p := w.unsplice(s); p != nil {
+		w.divide(s, p)
+		defer w.Close(p)
 	}
 	s.flags |= fAppClosed
 	s.state = AppClosed
 	w.transportOf(s).Close(w.Worker, s.conn)
 }
 
-// Reset aborts: the peer is told, what is in Tx is thrown away. Gone follows.
+// Reset aborts: the peer is told, what is in Tx is thrown away. Gone follows. Of a spliced
+// session it means both.
 func (w *Worker) Reset(s *Session) {
 	if s.flags&(fReset|fTransportGone) != 0 {
 		return
+	}
+	if p := w.unsplice(s); p != nil {
+		defer w.Reset(p)
 	}
 	s.flags |= fReset | fAppClosed
 	s.state = AppClosed

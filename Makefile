@@ -54,7 +54,7 @@ fuzz: deps ## fuzz every parser for FUZZTIME (60s) each
 install: build ## install both programs under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/vpphost
 	install -m 755 bin/vpphost bin/vppctl $(DESTDIR)$(PREFIX)/bin
-	install -m 644 startup.conf $(DESTDIR)$(PREFIX)/share/vpphost
+	install -m 644 startup.conf scripts/*.cli $(DESTDIR)$(PREFIX)/share/vpphost
 
 clean: ## remove what was built
 	rm -rf bin bench-out

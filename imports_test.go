@@ -52,6 +52,7 @@ var arrows = map[string][]string{
 var thirdParty = map[string]string{
 	"github.com/c-bata/go-prompt":       "cli/shell",
 	"github.com/olekukonko/tablewriter": "cli/table",
+	"github.com/guptarohit/asciigraph":  "cli/plot",
 }
 
 type goPackage struct {

@@ -280,6 +280,7 @@ func (in *instance) udpConfig() udp.Config {
 func (in *instance) makeCommands() error {
 	in.reg = cli.NewRegistry()
 	in.reg.AddFormat(table.Format())
+	in.reg.AddFormat(table.CSV())
 	in.reg.LogPanic = func(path string, value any, stack []byte) {
 		in.log.Error("a command panicked", "command", path, "panic", value, "stack", string(stack))
 	}

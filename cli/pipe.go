@@ -11,8 +11,11 @@ import (
 // Formats come before filters; at most one may be given.
 type Format struct {
 	Name, Help string
-	// Show writes the result; it is called once for each Result. Nil is JSON.
+	// Show writes the result; it is called once for each Result. Open, unless nil, makes
+	// it anew for every line: for a format that must know what it has written before.
+	// Both nil is JSON.
 	Show func(w io.Writer, res Result, l Layout) error
+	Open func() func(w io.Writer, res Result, l Layout) error
 }
 
 var jsonFormat = Format{Name: "json", Help: "the result as JSON"}
@@ -52,7 +55,7 @@ type stage struct {
 	arg    string
 }
 
-func (p pipes) json() bool { return p.format != nil && p.format.Show == nil }
+func (p pipes) json() bool { return p.format != nil && p.format.Show == nil && p.format.Open == nil }
 
 // cutPipes splits line in front of the first "|" that stands behind a blank and
 // outside of braces. A backslash protects it.
@@ -154,6 +157,9 @@ func (p pipes) open(s *screen) (piped *screen, done func() error) {
 	t := *s
 	if p.format != nil {
 		t.json, t.render = p.json(), p.format.Show
+		if p.format.Open != nil {
+			t.render = p.format.Open()
+		}
 	}
 	var open []io.Closer
 	for i := len(p.stages) - 1; i >= 0; i-- {

@@ -12,15 +12,15 @@ const serverUsage = "[uri <proto://ip/port>]... [fifo-size <bytes>[k|m|g]] [repo
 
 const clientUsage = "[uri <proto://ip/port>] [nclients <n>] [active <n>] [hold <seconds>] [bytes <bytes>[k|m|g] | run-time <seconds>] " +
 	"[test-timeout <seconds>] [syn-timeout <seconds>] [echo-bytes] [request <bytes>[k|m|g]] [test-bytes] " +
-	"[fifo-size <bytes>[k|m|g]] [throughput <bits/s>[k|m|g]] [max-tx-chunk <bytes>[k|m]] [client-batch <n>] " +
-	"[report-interval[-total] [<seconds>]] [raw] [all-scope|local-scope|global-scope] [verbose] [mbytes <n> | gbytes <n>] [no-return] [no-output]"
+	"[fifo-size <bytes>[k|m|g]] [throughput <bits/s>[k|m|g]] [max-tx-chunk <bytes>[k|m]] [dgram-size <bytes>] [client-batch <n>] " +
+	"[report-interval[-total] [<seconds>]] [report-jitter] [plot] [cps [connections <n>] [rate <n>]] [raw] [all-scope|local-scope|global-scope] [verbose] [mbytes <n> | gbytes <n>] [no-return] [no-output]"
 
 // Commands are the test commands, under the words of old and new VPP.
 func Commands(s *Server, c *Client) []*cli.Command {
 	server := &cli.Command{Path: "test echo server", Usage: serverUsage,
 		Help: "Start or stop the throughput test server", Run: s.command, Complete: words(serverWords)}
 	client := &cli.Command{Path: "test echo client", Usage: clientUsage,
-		Help: "Run a throughput test against a server", Run: c.command, Complete: words(clientWords)}
+		Help: "Run a test against a server: throughput, requests or connections per second", Run: c.command, Complete: words(clientWords)}
 	return []*cli.Command{server, server.As("vperf server"), client, client.As("vperf client"),
 		client.As("test echo clients")} // VPP registers the plural; a user types either
 }
@@ -62,7 +62,7 @@ func (cl *Client) command(c *cli.Ctx, in *cli.Input) (cli.Result, error) {
 }
 
 var serverWords = []cli.Word{
-	{Text: "uri", Help: "where to listen: tcp://ip/port; several times for several places"},
+	{Text: "uri", Help: "where to listen: tcp://ip/port, udp://ip/port; several times for several places"},
 	{Text: "fifo-size", Help: "bytes each way per session"},
 	{Text: "report-interval", Help: "print every test, until Ctrl-C"},
 	{Text: "raw", Help: "plain streams, echoed: no control session"},
@@ -75,23 +75,30 @@ var serverWords = []cli.Word{
 }
 
 var clientWords = []cli.Word{
-	{Text: "uri", Help: "where to connect: tcp://ip/port"},
-	{Text: "nclients", Help: "number of connections"},
+	{Text: "uri", Help: "where to connect: tcp://ip/port, udp://ip/port"},
+	{Text: "nclients", Help: "number of connections; with cps how many at a time, 128 unless given"},
 	{Text: "active", Help: "how many of them send; the others stay idle"},
 	{Text: "hold", Help: "seconds that all stay open after the transfer"},
-	{Text: "bytes", Help: "bytes each connection sends"},
+	{Text: "bytes", Help: "bytes each connection sends; with cps 64 unless given, 0 to open and close"},
 	{Text: "run-time", Help: "seconds to send for"},
 	{Text: "test-timeout", Help: "seconds the test may take; 20 without progress unless given"},
-	{Text: "syn-timeout", Help: "seconds that connecting may take; 20 without progress unless given"},
+	{Text: "syn-timeout", Help: "seconds that connecting may take; 20 without progress unless given; with cps each connection, and its transfer"},
 	{Text: "echo-bytes", Help: "the server sends everything back"},
 	{Text: "request", Help: "bytes of a message; each waits for the echo of the last"},
+	{Text: "cps", Help: "connections per second: each opens, transfers and closes, and another follows"},
+	{Text: "connections", Help: "with cps: how many in all, instead of a run-time"},
+	{Text: "rate", Help: "with cps: how many are begun each second, whether or not the server keeps up"},
 	{Text: "test-bytes", Help: "write a pattern and verify every byte"},
 	{Text: "fifo-size", Help: "bytes each way per session"},
 	{Text: "throughput", Help: "bits per second of all connections together"},
 	{Text: "max-tx-chunk", Help: "most bytes written at a time"},
+	{Text: "dgram-size", Help: "bytes of a datagram; 1460 unless given, 1440 with IPv6"},
+	{Text: "report-jitter", Help: "rows show the jitter of datagrams, not their round trip"},
+	{Text: "uso", Help: "accepted: datagrams are always cut where they leave"},
 	{Text: "client-batch", Help: "connections started at a time"},
 	{Text: "report-interval", Help: "seconds between rows"},
 	{Text: "report-interval-total", Help: "the same, with totals"},
+	{Text: "plot", Help: "draw the rates as a graph when done"},
 	{Text: "raw", Help: "plain streams to any server: no control session"},
 	{Text: "global-scope", Help: "connect through the network (default)"},
 	{Text: "local-scope", Help: "connect to a server in this instance, cut-through"},
@@ -121,4 +128,4 @@ func words(list []cli.Word) func(*cli.Ctx, *cli.Input) []cli.Word {
 
 // valued are the words that a value must follow.
 var valued = []string{"uri", "nclients", "active", "hold", "bytes", "run-time", "test-timeout", "syn-timeout", "request",
-	"fifo-size", "throughput", "max-tx-chunk", "client-batch", "mbytes", "gbytes"}
+	"connections", "rate", "dgram-size", "fifo-size", "throughput", "max-tx-chunk", "client-batch", "mbytes", "gbytes"}

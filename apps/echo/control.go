@@ -11,6 +11,9 @@ import (
 	"vpphost/hoststack/transport"
 )
 
+// ctrlOpaque marks the control session among a client's opens.
+const ctrlOpaque = ^uint64(0)
+
 var errControlLost = errors.New("failed: control session lost")
 
 // control is the client's control session.
@@ -32,7 +35,7 @@ func (c *control) opened(w *session.Worker, s *session.Session) {
 }
 
 // send writes the message in out.
-func (c *control) send(r *clientRun, w *session.Worker, s *session.Session) {
+func (c *control) send(r *testRun, w *session.Worker, s *session.Session) {
 	var b [configSize]byte
 	c.mu.Lock()
 	c.out.marshal(b[:])
@@ -45,7 +48,7 @@ func (c *control) send(r *clientRun, w *session.Worker, s *session.Session) {
 }
 
 // receive takes an answer and wakes the command.
-func (c *control) receive(r *clientRun, w *session.Worker, s *session.Session) {
+func (c *control) receive(r *testRun, w *session.Worker, s *session.Session) {
 	var b [configSize]byte
 	for readFull(w.Rx(s), b[:]) {
 		var m Config
@@ -62,20 +65,39 @@ func (c *control) receive(r *clientRun, w *session.Worker, s *session.Session) {
 	w.Dropped(s)
 }
 
+// connected tells that the control session is open.
+func (c *control) connected(r *testRun, w *session.Worker, s *session.Session) {
+	s.Opaque = ctrlOpaque
+	c.opened(w, s)
+	c.send(r, w, s)
+}
+
+// lost tells that the control session has ended, which ends the run unless it is over.
+func (c *control) lost(r *testRun, w *session.Worker, why error) {
+	c.gone.Store(true)
+	if c.closing.Load() || phase(r.phase.Load()) == phaseOver {
+		return
+	}
+	if why == nil {
+		why = errors.New("closed by the server")
+	}
+	r.fail(w.Worker, fmt.Errorf("%w: %w", errControlLost, why))
+}
+
 // openControl connects, agrees on the test and starts it.
-func (r *clientRun) openControl(ctx context.Context) error {
+func (r *testRun) openControl(ctx context.Context) error {
 	o := r.opts
 	m := Config{Seq: 0, Test: testUni, Cmd: cmdSync, Sessions: uint32(o.clients),
-		RxBuf: defRxBuf, TxBuf: defTxBuf, Writes: defWrites, TotalBytes: defWrites * defTxBuf}
+		RxBuf: defRxBuf, TxBuf: defTxBuf, Writes: defWrites, TotalBytes: defWrites * defTxBuf, Ext: r.ext}
 	if o.echo {
 		m.Test = testBi
 	}
-	if o.check {
+	if o.check || o.echo && o.proto == transport.UDP { // as VPP has it
 		m.TestBytes = 1
 	}
 	r.ctrl.out = m
 	var cerr error
-	err := r.app0(func(w *session.Worker) { cerr = w.Connect(r.app, o.proto, o.ep, ctrlOpaque) })
+	err := r.app0(func(w *session.Worker) { cerr = w.Connect(r.app, transport.TCP, o.ep, ctrlOpaque) })
 	if err = errors.Join(err, cerr); err != nil {
 		return fmt.Errorf("failed: connect failed (0 sessions connected): %w", err)
 	}
@@ -91,8 +113,15 @@ func (r *clientRun) openControl(ctx context.Context) error {
 	return r.ask(ctx, cmdStart, m.Test)
 }
 
+// ours tells whether the server has answered that it knows Config.Ext.
+func (r *testRun) ours() bool {
+	r.ctrl.mu.Lock()
+	defer r.ctrl.mu.Unlock()
+	return r.ctrl.in.Ext&extKnown != 0
+}
+
 // ask sends a command and waits for its answer.
-func (r *clientRun) ask(ctx context.Context, cmd command, t testType) error {
+func (r *testRun) ask(ctx context.Context, cmd command, t testType) error {
 	c := &r.ctrl
 	n := c.replies.Load() + 1
 	c.mu.Lock()
@@ -111,7 +140,7 @@ func (r *clientRun) ask(ctx context.Context, cmd command, t testType) error {
 }
 
 // await waits for the n-th answer.
-func (r *clientRun) await(ctx context.Context, n uint32, what string) error {
+func (r *testRun) await(ctx context.Context, n uint32, what string) error {
 	err := r.wait(ctx, r.opts.syn, func() bool { return r.ctrl.replies.Load() >= n })
 	switch {
 	case errors.Is(err, errWaited):
@@ -124,25 +153,24 @@ func (r *clientRun) await(ctx context.Context, n uint32, what string) error {
 	return err
 }
 
-// closeControl ends the test at the server and compares what it received.
-func (r *clientRun) closeControl(ctx context.Context, rep *reporter) error {
-	if r.ctrl.gone.Load() || ctx.Err() != nil || r.failure.Load() != nil {
+// closeControl ends the test at the server and returns what it has counted, nil when
+// that is not known.
+func (r *testRun) closeControl(ctx context.Context) (*Config, error) {
+	if r.opts.raw || r.ctrl.gone.Load() || ctx.Err() != nil || r.failure.Load() != nil {
 		r.sayStop()
-		return nil
+		return nil, nil
 	}
 	if err := r.ask(ctx, cmdStop, r.ctrl.out.Test); err != nil {
-		return err
+		return nil, err
 	}
 	if err := r.ask(ctx, cmdSync, testEcho); err != nil {
-		return err
+		return nil, err
 	}
 	r.ctrl.closing.Store(true)
 	r.ctrl.mu.Lock()
-	rep.peerBytes = r.ctrl.in.TotalBytes
-	rep.peerKnown = true
-	h := r.ctrl.handle
+	in, h := r.ctrl.in, r.ctrl.handle
 	r.ctrl.mu.Unlock()
-	return r.app0(func(w *session.Worker) {
+	return &in, r.app0(func(w *session.Worker) {
 		if s := w.Get(h); s != nil {
 			w.Close(s)
 		}
@@ -151,7 +179,7 @@ func (r *clientRun) closeControl(ctx context.Context, rep *reporter) error {
 
 // sayStop tells the server of a failed run that it is over, without waiting: it may be
 // the server that has failed.
-func (r *clientRun) sayStop() {
+func (r *testRun) sayStop() {
 	c := &r.ctrl
 	if r.opts.raw || c.gone.Load() || c.replies.Load() == 0 {
 		return

@@ -8,6 +8,7 @@ import (
 
 	"vpphost/cli"
 	"vpphost/hoststack/session"
+	"vpphost/hoststack/transport"
 )
 
 func TestConfigOnTheWire(t *testing.T) {
@@ -91,6 +92,18 @@ func TestClientOptions(t *testing.T) {
 		}},
 		{"nclients 5 active 7 syn-timeout 3", func(o *options) bool { return o.active == 5 && o.synGiven && o.hold == 0 }},
 		{"nclients 5", func(o *options) bool { return o.active == 5 }},
+		{"uri udp://6.0.1.1/1 dgram-size 9000 report-jitter echo-bytes uso", func(o *options) bool {
+			return o.proto == transport.UDP && o.dgram == 9000 && o.jitter && o.echo && o.bytes == 8192
+		}},
+		{"cps", func(o *options) bool {
+			return o.cps && o.clients == 128 && o.bytes == 64 && o.runTime == 10*time.Second && o.interval == time.Second && !o.patient
+		}},
+		{"cps nclients 7 bytes 0 connections 5000 echo-bytes", func(o *options) bool {
+			return o.clients == 7 && o.bytes == 0 && o.connections == 5000 && o.runTime == 0 && o.echo && o.patient && o.interval == time.Second
+		}},
+		{"cps rate 2.5e3 run-time 3 bytes 1k plot raw", func(o *options) bool {
+			return o.perSecond == 2500 && o.clients == 4096 && o.runTime == 3*time.Second && o.bytes == 1024 && o.plot
+		}},
 		{"report-interval-total 2 run-time 4", func(o *options) bool {
 			return o.total && o.interval == 2*time.Second && o.ep.Addr.String() == "6.0.1.1:1234" && o.scope == 0
 		}},
@@ -106,8 +119,10 @@ func TestClientOptions(t *testing.T) {
 	}
 	for _, line := range []string{
 		"bogus 3", "uri", "nclients 0", "nclients many", "bytes 0", "run-time 3 bytes 5", "throughput 3m max-tx-chunk 4k",
-		"uri udp://6.0.1.1/1", "uri tcp://6.0.1.1/65535", "uri tcp://0.0.0.0/80", "report-interval 0", "fifo-size 2g", "client-batch 0", "active 0", "active", "hold", "hold 0",
+		"uri sctp://6.0.1.1/1", "uri udp://6.0.1.1/1 cps", "uri udp://6.0.1.1/1 request 64", "uri udp://6.0.1.1/1 hold 1",
+		"uri udp://6.0.1.1/1 echo-bytes dgram-size 4", "uri udp://6.0.1.1/1 dgram-size 65508", "uri udp://6.0.1.1/1 dgram-size 9000 fifo-size 8k", "dgram-size 100", "report-jitter", "uri tcp://6.0.1.1/65535", "uri tcp://0.0.0.0/80", "report-interval 0", "fifo-size 2g", "client-batch 0", "active 0", "active", "hold", "hold 0",
 		"request 0", "request", "request 64 throughput 1m", "request 64 max-tx-chunk 4k", "request 8k fifo-size 4k",
+		"cps request 64", "cps throughput 1m", "cps active 3", "cps hold 1", "connections 5", "rate 5", "cps connections 0", "cps rate 0", "cps rate x", "cps bytes",
 	} {
 		if o, err := parseClient(cli.NewInput(line)); !errors.Is(err, cli.ErrUsage) {
 			t.Errorf("%s was accepted: %+v, %v", line, o, err)
@@ -118,7 +133,10 @@ func TestClientOptions(t *testing.T) {
 		"nclients 0 raw":      "expected a number from 1 to 1048576 after nclients, got `0 raw'",
 		"throughput 7":        "expected bits per second after throughput, got `7'",
 		"raw fifo-size 2g":    "expected a size up to 1g after fifo-size, got `2g'",
-		"client-batch 0":      "expected a number above 0 after client-batch, got `0'",
+		"client-batch 0":      "expected a number from 1 to 1048576 after client-batch, got `0'",
+		"bytes 0":             "expected a size above 0 after bytes, got `0'",
+		"cps hold 3":          "failed: connections that come and go send once and close! (cps excludes request, throughput, max-tx-chunk, active and hold)",
+		"rate 5":              "failed: connections and rate are for a test of connections per second (cps)",
 		"gbytes 999999999999": "expected a number above 0, got `999999999999'",
 	} {
 		if _, err := parseClient(cli.NewInput(line)); err == nil || err.Error() != want {

@@ -2,303 +2,112 @@ package echo
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"vpphost/cli"
-	"vpphost/dataplane/worker"
+	"vpphost/cli/plot"
 )
 
-// leastRow is the shortest interval that makes a last row: the rate of a shorter one
-// says nothing.
-const leastRow = 100 * time.Millisecond
+// The rules above and below the rows of a report, as long as VPP's.
+var (
+	rule    = strings.Repeat("-", 61)
+	udpRule = strings.Repeat("-", 84)
+)
 
-const rule = "-------------------------------------------------------------"
+const (
+	// leastRow is the shortest interval that makes a last row: the rate of a shorter one
+	// says nothing.
+	leastRow = 100 * time.Millisecond
+	// sampleEvery is the distance of the values of a graph.
+	sampleEvery = 100 * time.Millisecond
+)
 
-// Row is one interval of a test.
-type Row struct {
-	Start      float64 `json:"start"` // seconds since the test began
-	End        float64 `json:"end"`
-	Tx         uint64  `json:"tx"` // bytes; of the whole test when Total
-	Rx         uint64  `json:"rx"`
-	BitsPerSec float64 `json:"bitsPerSecond"` // both directions
-	RTT        float64 `json:"rttMs"`         // 0 when not known
-	Total      bool    `json:"total"`
-	header     bool
-}
-
-func (r Row) Text(w io.Writer, _ cli.Layout) error {
-	var b strings.Builder
-	if r.header {
-		head := "Interval (s)"
-		if r.Total {
-			head = "Run time (s)"
-		}
-		fmt.Fprintf(&b, "%s\n%s  Transmitted   Received   Throughput   Roundtrip\n", rule, head)
+// span is the first column of a row: an interval, or with total the time so far. In
+// seconds since the test began.
+func span(start, end float64, total bool) string {
+	if total {
+		return fmt.Sprintf("%-13.1f", end)
 	}
-	span := fmt.Sprintf("%.1f-%-9.1f", r.Start, r.End)
-	if r.Total {
-		span = fmt.Sprintf("%-13.1f", r.End)
+	return fmt.Sprintf("%.1f-%-9.1f", start, end)
+}
+
+// head is the title of that column.
+func head(total bool) string {
+	if total {
+		return "Run time (s)"
 	}
-	fmt.Fprintf(&b, "%s %-13s %-10s %9sb/s %7sms\n", span, cli.FormatBase10(float64(r.Tx)),
-		cli.FormatBase10(float64(r.Rx)), cli.FormatBase10(r.BitsPerSec), cli.FormatFloat(r.RTT, 3))
-	_, err := io.WriteString(w, b.String())
-	return err
+	return "Interval (s)"
 }
 
-// Connected tells how opening the sessions went.
-type Connected struct {
-	Sessions int     `json:"sessions"`
-	Seconds  float64 `json:"seconds"`
-	PerSec   float64 `json:"perSecond"`
+// pulse is the clock of a report: it calls for a row each interval, and gathers the
+// values of a graph.
+type pulse struct {
+	every time.Duration // between rows, 0 for none
+	row   func(start, end float64)
+	count func() float64 // what the graph is the rate of; nil for none
+
+	begin, last time.Time // of the test; of the row before
+	rows        int
+	sampled     time.Time
+	before      float64
+	samples     []float64
 }
 
-func (c Connected) Text(w io.Writer, _ cli.Layout) error {
-	_, err := fmt.Fprintf(w, "%d connections established in %s seconds %.2f/s\n",
-		c.Sessions, cli.FormatFloat(c.Seconds, 2), c.PerSec)
-	return err
-}
-
-// Closed tells how closing them went.
-type Closed struct {
-	Sessions int     `json:"closed"`
-	Seconds  float64 `json:"seconds"`
-	PerSec   float64 `json:"perSecond"`
-}
-
-func (c Closed) Text(w io.Writer, _ cli.Layout) error {
-	_, err := fmt.Fprintf(w, "%d connections closed in %s seconds %.2f/s\n",
-		c.Sessions, cli.FormatFloat(c.Seconds, 2), c.PerSec)
-	return err
-}
-
-// Summary is the end of a test.
-type Summary struct {
-	Server    bool      `json:"server,omitempty"`
-	Echo      bool      `json:"fullDuplex"`
-	Checked   bool      `json:"bytesVerified"`
-	Bytes     uint64    `json:"bytes"` // client: sent, or echoed; server: received, or sent back
-	Seconds   float64   `json:"seconds"`
-	PerSec    float64   `json:"bytesPerSecond"`
-	Tx        uint64    `json:"tx"`
-	Rx        uint64    `json:"rx"`
-	Bad       uint64    `json:"badSessions,omitempty"`
-	PeerBytes *uint64   `json:"peerReceived,omitempty"` // what the server says it received
-	RTT       *RTT      `json:"rtt,omitempty"`
-	Requests  *Requests `json:"requests,omitempty"`
-	notes     []string
-	ruled     bool
-}
-
-// RTT is the smoothed round-trip time of the sessions, in ms, as it was at each row of the
-// report and when they were done.
-type RTT struct {
-	Samples int     `json:"samples"`
-	Min     float64 `json:"min"`
-	Avg     float64 `json:"avg"`
-	Max     float64 `json:"max"`
-}
-
-// Requests is how long requests waited for their answers.
-type Requests struct {
-	Bytes    int     `json:"bytes"` // of each
-	Answered uint64  `json:"answered"`
-	PerSec   float64 `json:"perSecond"`
-	P50      float64 `json:"p50Us"`
-	P90      float64 `json:"p90Us"`
-	P99      float64 `json:"p99Us"`
-	P999     float64 `json:"p999Us"`
-	Max      float64 `json:"maxUs"`
-}
-
-func (s Summary) Text(w io.Writer, _ cli.Layout) error {
-	var b strings.Builder
-	if s.ruled {
-		fmt.Fprintln(&b, rule)
-	}
-	for _, n := range s.notes {
-		fmt.Fprintln(&b, n)
-	}
-	if t := s.RTT; t != nil {
-		f := cli.FormatFloat
-		if t.Samples == 1 {
-			fmt.Fprintf(&b, "%sms roundtrip\n", f(t.Min, 5))
-		} else {
-			fmt.Fprintf(&b, "%sms/%sms/%sms min/avg/max roundtrip\n", f(t.Min, 5), f(t.Avg, 5), f(t.Max, 5))
-		}
-	}
-	if q := s.Requests; q != nil {
-		f := func(us float64) string { return cli.FormatFloat(us, 2) + "us" }
-		fmt.Fprintf(&b, "%d requests of %d bytes answered %.2f/s\n", q.Answered, q.Bytes, q.PerSec)
-		fmt.Fprintf(&b, "%s/%s/%s/%s/%s p50/p90/p99/p99.9/max request\n", f(q.P50), f(q.P90), f(q.P99), f(q.P999), f(q.Max))
-	}
-	kind := "half-duplex"
-	if s.Echo {
-		kind = "full-duplex"
-	}
-	fmt.Fprintf(&b, "%d bytes (%d mbytes, %d gbytes) in %s seconds\n", s.Bytes, s.Bytes>>20, s.Bytes>>30,
-		cli.FormatFloat(s.Seconds, 2))
-	fmt.Fprintf(&b, "%.0f bytes/second %s\n", s.PerSec, kind)
-	fmt.Fprintf(&b, "%sB/s %s\n", cli.FormatBase10(s.PerSec), kind)
-	if s.PeerBytes != nil && !s.Server && *s.PeerBytes != s.Tx {
-		fmt.Fprintf(&b, "warning: the server counted %d bytes of %d sent\n", *s.PeerBytes, s.Tx)
-	}
-	if s.Server && s.Bad > 0 {
-		fmt.Fprintf(&b, "warning: %d sessions received wrong bytes\n", s.Bad)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-func summary(bytes uint64, took time.Duration) Summary {
-	sec := max(took.Seconds(), 1e-9)
-	return Summary{Bytes: bytes, Seconds: sec, PerSec: float64(bytes) / sec}
-}
-
-// reporter prints a client run.
-type reporter struct {
-	run       *clientRun
-	emit      func(cli.Result) error
-	begin     time.Time
-	last      time.Time
-	prev      counts
-	rows      int
-	rtt       rttStats // at the rows
-	took      time.Duration
-	notes     []string
-	peerKnown bool
-	peerBytes uint64
-}
-
-func (p *reporter) line(s string) error { return p.emit(cli.Text(s + "\n")) }
-
-func (p *reporter) connected(n int, took time.Duration) {
-	if n > 1 && !p.run.opts.quiet {
-		sec := max(took.Seconds(), 1e-9)
-		_ = p.emit(Connected{n, sec, float64(n) / sec})
-	}
-}
-
-func (p *reporter) holding(n int, d time.Duration) {
-	if !p.run.opts.quiet {
-		_ = p.line(fmt.Sprintf("holding %d connections for %v seconds", n, d.Seconds()))
-	}
-}
-
-func (p *reporter) closed(n int, took time.Duration) {
-	if !p.run.opts.quiet {
-		sec := max(took.Seconds(), 1e-9)
-		_ = p.emit(Closed{n, sec, float64(n) / sec})
-	}
-}
-
-func (p *reporter) start() {
+func (p *pulse) start() {
 	p.begin = time.Now()
-	p.last = p.begin
-	if p.run.opts.verbose {
-		_ = p.line(fmt.Sprintf("Test started at %.6f", seconds64(worker.Monotonic())))
+	p.last, p.sampled = p.begin, p.begin
+}
+
+// until is how long there is nothing to do.
+func (p *pulse) until() time.Duration {
+	d := time.Hour
+	if p.every > 0 {
+		d = time.Until(p.last.Add(p.every))
+	}
+	if p.count != nil {
+		d = min(d, time.Until(p.sampled.Add(sampleEvery)))
+	}
+	return d
+}
+
+// beat does what is due.
+func (p *pulse) beat() {
+	if p.count != nil && time.Since(p.sampled) >= sampleEvery {
+		p.sample()
+	}
+	if p.every > 0 && time.Since(p.last) >= p.every {
+		p.now()
 	}
 }
 
-func (p *reporter) nextRow() time.Time { return p.last.Add(p.run.opts.interval) }
-
-// row prints the interval since the last row.
-func (p *reporter) row() {
-	now, c, t := time.Now(), p.run.sum(), p.run.sampleRTT()
-	p.rtt.merge(t)
-	if t.n == 0 { // all are done
-		t = p.run.endRTT()
-	}
-	r := Row{Start: p.last.Sub(p.begin).Seconds(), End: now.Sub(p.begin).Seconds(),
-		Tx: c.tx - p.prev.tx, Rx: c.rx - p.prev.rx, RTT: t.mean(), header: p.rows == 0}
-	r.BitsPerSec = float64(r.Tx+r.Rx) * 8 / max(r.End-r.Start, 1e-9)
-	if p.run.opts.total {
-		r.Total, r.Tx, r.Rx = true, c.tx, c.rx
-		r.BitsPerSec = float64(c.tx+c.rx) * 8 / max(r.End, 1e-9)
-	}
-	p.last, p.prev = now, c
+// now ends an interval.
+func (p *pulse) now() {
+	t := time.Now()
+	start, end := p.last.Sub(p.begin).Seconds(), t.Sub(p.begin).Seconds()
+	p.last = t
+	p.row(start, max(end, start+1e-9))
 	p.rows++
-	_ = p.emit(r)
 }
 
-// finish prints the last row and notes how long the transfer took.
-func (p *reporter) finish() {
-	p.took = time.Since(p.begin)
-	if e, b := p.run.ended.Load(), p.run.began.Load(); e > b {
-		p.took = time.Duration(e - b) // on the worker's clock: no wake-up in it
-	}
-	if p.run.opts.interval > 0 && time.Since(p.last) >= leastRow {
-		p.row()
-	}
-	if p.run.opts.verbose {
-		p.notes = append(p.notes, fmt.Sprintf("Test finished at %.6f", seconds64(worker.Monotonic())))
+func (p *pulse) sample() {
+	t := time.Now()
+	n := p.count()
+	p.samples = append(p.samples, (n-p.before)/max(t.Sub(p.sampled).Seconds(), 1e-9))
+	p.sampled, p.before = t, n
+}
+
+// end makes the last row, unless it is too short to say anything.
+func (p *pulse) end() {
+	if p.every > 0 && time.Since(p.last) >= leastRow {
+		p.now()
 	}
 }
 
-// partial prints what an aborted run has so far.
-func (p *reporter) partial() {
-	s := p.final()
-	_ = p.emit(s)
-}
-
-// final is the summary.
-func (p *reporter) final() Summary {
-	o, c := p.run.opts, p.run.sum()
-	bytes := c.tx
-	if o.echo {
-		bytes = c.rx
+// graph shows the samples, when there was a graph to make.
+func (p *pulse) graph(emit func(cli.Result) error, caption, unit string) {
+	if p.count == nil {
+		return
 	}
-	s := summary(bytes, p.took)
-	s.Echo, s.Checked, s.Tx, s.Rx, s.Bad = o.echo, o.check, c.tx, c.rx, c.bad
-	s.notes, s.ruled = p.notes, p.rows > 0
-	if p.peerKnown {
-		s.PeerBytes = &p.peerBytes
-	}
-	t := p.run.endRTT()
-	if t.merge(p.rtt); t.n > 0 {
-		s.RTT = &RTT{t.n, ms(t.min), t.mean(), ms(t.max)}
-	}
-	if o.request != 0 {
-		s.Requests = p.run.requests(s.Seconds)
-	}
-	return s
-}
-
-// requests sums up the waits of all workers.
-func (r *clientRun) requests(sec float64) *Requests {
-	h := new(histogram)
-	for _, cw := range r.workers {
-		_ = cw.sw.Do(func(*worker.Worker) { h.merge(&cw.latency) })
-	}
-	us := func(share float64) float64 { return float64(h.below(share)) / 1e3 }
-	return &Requests{Bytes: r.opts.request, Answered: h.n, PerSec: float64(h.n) / sec,
-		P50: us(.5), P90: us(.9), P99: us(.99), P999: us(.999), Max: us(1)}
-}
-
-func ms(ns int64) float64 { return float64(ns) / 1e6 }
-
-// sampleRTT gathers the round-trip times of the open sessions; of the first hundred of
-// each worker, which is enough for a row.
-func (r *clientRun) sampleRTT() (t rttStats) {
-	for _, cw := range r.workers {
-		_ = cw.sw.Do(func(*worker.Worker) {
-			for i := range cw.conns[:min(len(cw.conns), 100)] {
-				if c := &cw.conns[i]; c.state == connOpen {
-					if s := cw.sw.Get(c.handle); s != nil {
-						t.add(cw.sw.RTT(s))
-					}
-				}
-			}
-		})
-	}
-	return t
-}
-
-// endRTT gathers what the sessions had measured when they were done.
-func (r *clientRun) endRTT() (t rttStats) {
-	for _, cw := range r.workers {
-		_ = cw.sw.Do(func(*worker.Worker) { t.merge(cw.rtt) })
-	}
-	return t
+	_ = emit(plot.Graph{Caption: caption, Unit: unit, Seconds: p.sampled.Sub(p.begin).Seconds(), Values: p.samples})
 }

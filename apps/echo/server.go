@@ -3,12 +3,14 @@ package echo
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"vpphost/dataplane/mem"
 	"vpphost/dataplane/worker"
+	"vpphost/hoststack/datagram"
 	"vpphost/hoststack/session"
 	"vpphost/hoststack/transport"
 )
@@ -56,17 +58,14 @@ func (s *Server) start(o *options) (*serverRun, error) {
 	}
 	r.app = app
 	for i, w := range s.layer.Workers() {
-		_ = w.Do(func(w *worker.Worker) { r.workers[i].account = w.Account("echo server", r.workers[i].conns.Usage) })
+		_ = w.Do(func(w *worker.Worker) {
+			sw := &r.workers[i]
+			sw.account = [2]*worker.Account{w.Account("echo server", sw.conns.Usage), w.Account("echo server datagrams", sw.flows.Usage)}
+		})
 	}
-	for _, ep := range append([]transport.Endpoint{o.ep}, o.more...) {
-		err := app.Listen(o.proto, ep)
-		if err == nil && !o.raw {
-			err = app.Listen(o.proto, dataEndpoint(ep))
-		}
-		if err != nil {
-			_ = r.end(s.layer)
-			return nil, fmt.Errorf("failed: listen on %v: %w", ep.Addr, err)
-		}
+	if err := r.listen(); err != nil {
+		_ = r.end(s.layer)
+		return nil, err
 	}
 	s.running = r
 	return r, nil
@@ -105,22 +104,26 @@ type serverRun struct {
 
 	// What the client asked for. Written by a control session, read by data
 	// sessions of every worker as they are accepted.
-	mode atomic.Uint32
-	test testClock
-	note *worker.Notifier // tells the command that a test began or ended
+	mode  atomic.Uint32
+	tests atomic.Uint32 // counts them, for sessions of datagrams
+	test  testClock
+	note  *worker.Notifier // tells the command that a test began or ended
 }
 
 // mode bits of a test.
 const (
 	modeEcho = 1 << iota
 	modeCheck
+	modeNumbered // datagrams begin with their numbers
+	modeStamped  // and go on with when they were sent
 )
 
 // serverWorker is a worker's part, touched only there.
 type serverWorker struct {
 	conns   *mem.Pool[serverConn] // by Session.Opaque
-	account *worker.Account
-	tally   // of all sessions so far; other workers read it
+	flows   *mem.Pool[serverFlow] // of datagrams
+	account [2]*worker.Account    // of conns and flows
+	tally                         // of all sessions so far; other workers read it
 	_       [64]byte
 }
 
@@ -143,6 +146,9 @@ func newServerRun(workers int, o *options) (*serverRun, error) {
 		if r.workers[i].conns, err = mem.NewPool[serverConn](maxServed); err != nil {
 			return nil, err
 		}
+		if r.workers[i].flows, err = mem.NewPool[serverFlow](datagram.DefaultSessions); err != nil {
+			return nil, err
+		}
 	}
 	mode := uint32(0)
 	if o.raw {
@@ -153,12 +159,37 @@ func newServerRun(workers int, o *options) (*serverRun, error) {
 			mode |= modeCheck
 		}
 	} else {
-		for _, ep := range append([]transport.Endpoint{o.ep}, o.more...) {
-			r.ctrl = append(r.ctrl, ep.Addr.Port())
+		for _, p := range o.places() {
+			r.ctrl = append(r.ctrl, p.ep.Addr.Port())
 		}
 	}
 	r.mode.Store(mode)
 	return r, nil
+}
+
+// listen begins to listen in all places. Control sessions are TCP whatever the test is;
+// two tests with the same control port share its listener.
+func (r *serverRun) listen() error {
+	controls := map[netip.AddrPort]bool{}
+	for _, p := range r.opts.places() {
+		data := p.ep
+		if !r.opts.raw {
+			data = dataEndpoint(p.ep)
+			if !controls[p.ep.Addr] {
+				if err := r.app.Listen(transport.TCP, p.ep); err != nil {
+					return fmt.Errorf("failed: listen on %v: %w", p.ep.Addr, err)
+				}
+				controls[p.ep.Addr] = true
+			}
+		}
+		if p.proto == transport.UDP && !r.opts.raw {
+			data.Ext = datagram.Options{Idle: flowIdle}
+		}
+		if err := r.app.Listen(p.proto, data); err != nil {
+			return fmt.Errorf("failed: listen on %v: %w", data.Addr, err)
+		}
+	}
+	return nil
 }
 
 // end detaches the application, and unmaps what its callbacks use.
@@ -168,8 +199,13 @@ func (r *serverRun) end(layer *session.Layer) error {
 	}
 	for i, w := range layer.Workers() {
 		// No callback begins any more, and none runs when its worker has been visited.
-		if w.Do(func(w *worker.Worker) { w.CloseAccount(r.workers[i].account) }) == nil {
+		if w.Do(func(w *worker.Worker) {
+			for _, a := range r.workers[i].account {
+				w.CloseAccount(a)
+			}
+		}) == nil {
 			r.workers[i].conns.Close()
+			r.workers[i].flows.Close()
 		}
 	}
 	return nil
@@ -180,6 +216,9 @@ func (sw *serverWorker) at(s *session.Session) *serverConn { return sw.conns.At(
 
 func (r *serverRun) Accept(w *session.Worker, s *session.Session) error {
 	sw := &r.workers[w.Index]
+	if w.Service(s) == transport.Datagram {
+		return r.acceptFlow(sw, s)
+	}
 	i, c := sw.conns.Alloc()
 	if c == nil {
 		return transport.ErrNoMemory
@@ -191,6 +230,10 @@ func (r *serverRun) Accept(w *session.Worker, s *session.Session) error {
 
 func (r *serverRun) Readable(w *session.Worker, s *session.Session) {
 	sw := &r.workers[w.Index]
+	if s.Opaque&flowBit != 0 {
+		r.datagrams(w, s, sw)
+		return
+	}
 	c := sw.at(s)
 	if c.ctrl {
 		r.control(w, s)
@@ -211,7 +254,9 @@ func (r *serverRun) Readable(w *session.Worker, s *session.Session) {
 // Writable goes on with an echo that stopped at a full transmit FIFO.
 func (r *serverRun) Writable(w *session.Worker, s *session.Session) {
 	sw := &r.workers[w.Index]
-	r.serve(w, s, sw, sw.at(s))
+	if s.Opaque&flowBit == 0 {
+		r.serve(w, s, sw, sw.at(s))
+	}
 }
 
 // serve checks what has come in and sends it back, as far as there is room: what
@@ -272,6 +317,10 @@ func (r *serverRun) finish(w *session.Worker, s *session.Session, c *serverConn)
 }
 
 func (r *serverRun) Closed(w *session.Worker, s *session.Session) {
+	if s.Opaque&flowBit != 0 {
+		w.Close(s)
+		return
+	}
 	c := r.workers[w.Index].at(s)
 	if !c.ctrl && w.Rx(s).Len() > 0 {
 		c.closing = true
@@ -282,6 +331,10 @@ func (r *serverRun) Closed(w *session.Worker, s *session.Session) {
 
 func (r *serverRun) Gone(w *session.Worker, s *session.Session, why error) {
 	sw := &r.workers[w.Index]
+	if s.Opaque&flowBit != 0 {
+		sw.flows.Free(uint32(s.Opaque))
+		return
+	}
 	c := sw.at(s)
 	if c.ctrl && r.test.abandon(c.test, w.Now(), r.totals()) {
 		w.Notify(r.note) // the client died before it said STOP
@@ -314,6 +367,9 @@ func (r *serverRun) control(w *session.Worker, s *session.Session) {
 }
 
 func (r *serverRun) command(w *session.Worker, from *serverConn, c *Config) {
+	if c.Ext != 0 {
+		c.Ext |= extKnown
+	}
 	switch c.Cmd {
 	case cmdSync:
 		if c.Test == testUni || c.Test == testBi {
@@ -321,15 +377,28 @@ func (r *serverRun) command(w *session.Worker, from *serverConn, c *Config) {
 			if c.Test == testBi {
 				mode |= modeEcho
 			}
-			if c.TestBytes != 0 {
+			// Our client asks for numbers, and has them in every echo; it need not want
+			// the bytes compared. VPP's has something else there.
+			if c.Ext&extNumbered != 0 {
+				mode |= modeNumbered
+			}
+			if c.Ext&extStamped != 0 {
+				mode |= modeStamped
+			}
+			if c.TestBytes != 0 && c.Ext&extStamped == 0 {
 				mode |= modeCheck
 			}
 			r.mode.Store(mode)
 			return
 		}
-		c.TotalBytes, c.Writes = r.test.result().rx, 0
+		t := r.test.result()
+		c.TotalBytes, c.Writes = t.rx, t.dgramsRx
+		if c.Ext&extNumbered != 0 {
+			c.RxBuf, c.TxBuf, c.Param = t.outOfOrder, t.duplicates, uint32(t.jitter()*1e6)
+		}
 	case cmdStart:
-		from.test = r.test.begin(w.Now(), r.mode.Load()&modeEcho != 0, r.totals())
+		r.tests.Add(1)
+		from.test = r.test.begin(w.Now(), r.mode.Load()&modeEcho != 0, r.mode.Load()&modeNumbered != 0, r.totals())
 		w.Notify(r.note)
 	case cmdStop:
 		r.test.end(w.Now(), r.totals())
@@ -340,9 +409,7 @@ func (r *serverRun) command(w *session.Worker, from *serverConn, c *Config) {
 // totals adds up all workers.
 func (r *serverRun) totals() (t totals) {
 	for i := range r.workers {
-		t.rx += r.workers[i].rx.Load()
-		t.tx += r.workers[i].tx.Load()
-		t.bad += r.workers[i].bad.Load()
+		t.add(&r.workers[i].tally)
 	}
 	return t
 }

@@ -42,7 +42,7 @@ func TestThreads(t *testing.T) {
 			must(err)
 			must(w.Start())
 			server := NewServer(srv.Sessions)
-			so, err := parseServer(cli.NewInput("uri tcp://0.0.0.0/1234"))
+			so, err := parseServer(cli.NewInput("uri tcp://0.0.0.0/1234 uri udp://0.0.0.0/1234"))
 			must(err)
 			_, err = server.start(so)
 			must(err)
@@ -61,8 +61,14 @@ func TestThreads(t *testing.T) {
 				}
 				moved <- k
 			}()
-			for _, line := range []string{"nclients 20 bytes 100k echo-bytes test-bytes", "nclients 300 bytes 1000"} {
-				co, err := parseClient(cli.NewInput(fmt.Sprintf("uri tcp://%s/1234 test-timeout 60 %s", simtest.Addr4(1, 2), line)))
+			for _, line := range []string{"nclients 20 bytes 100k echo-bytes test-bytes", "nclients 300 bytes 1000",
+				"cps nclients 50 connections 2000 echo-bytes test-bytes",
+				"udp nclients 20 bytes 100k throughput 200m echo-bytes test-bytes"} {
+				proto, line := "tcp", line
+				if rest, ok := strings.CutPrefix(line, "udp "); ok {
+					proto, line = "udp", rest
+				}
+				co, err := parseClient(cli.NewInput(fmt.Sprintf("uri %s://%s/1234 test-timeout 60 %s", proto, simtest.Addr4(1, 2), line)))
 				must(err)
 				var text strings.Builder
 				c := &cli.Ctx{Context: context.Background()}

@@ -34,8 +34,10 @@ const (
 type Config struct {
 	Seq        uint32
 	Test       testType
+	Param      uint32 // in the last answer to extNumbered: jitter, ns
 	Cmd        command
 	Sessions   uint32 // data sessions that the client will open
+	Ext        uint32 // what only our own ends know; VPP sends 0, and back what it got
 	Verbose    uint32
 	RxBuf      uint64
 	TxBuf      uint64
@@ -43,6 +45,15 @@ type Config struct {
 	TotalBytes uint64 // in the last answer: bytes received
 	TestBytes  uint32 // verify every byte
 }
+
+// Bits of Ext. With extNumbered the answer after the test has in RxBuf how many datagrams
+// came out of order, in TxBuf how many came twice.
+const (
+	extNumbered = 1 << iota // each datagram begins with its number
+	extStamped              // and goes on with when it was sent; it has no pattern
+	extKnown                // in an answer: the server knows these bits
+	extPassing              // connections come and go
+)
 
 // defaults of VPP's client, which its server sends back for verification.
 const (
@@ -60,12 +71,12 @@ func (c *Config) marshal(b []byte) {
 	le.PutUint32(b[0:], configMagic)
 	le.PutUint32(b[4:], c.Seq)
 	le.PutUint32(b[8:], uint32(c.Test))
-	// 12: test parameter, none of which applies to TCP
+	le.PutUint32(b[12:], c.Param)
 	le.PutUint32(b[16:], uint32(c.Cmd))
 	le.PutUint32(b[20:], ^uint32(0)) // control handle
 	le.PutUint32(b[24:], c.Sessions)
-	le.PutUint32(b[28:], 1) // sessions per QUIC connection
-	// 32: QUIC sessions
+	le.PutUint32(b[28:], 1)     // sessions per QUIC connection
+	le.PutUint32(b[32:], c.Ext) // QUIC sessions, to VPP
 	le.PutUint32(b[36:], c.Verbose)
 	// 40: address is IPv6, 44: transport is UDP; VPP's builtin client leaves both 0
 	le.PutUint64(b[48:], c.RxBuf)
@@ -83,7 +94,7 @@ func (c *Config) unmarshal(b []byte) error {
 	}
 	*c = Config{
 		Seq: le.Uint32(b[4:]), Test: testType(le.Uint32(b[8:])), Cmd: command(le.Uint32(b[16:])),
-		Sessions: le.Uint32(b[24:]), Verbose: le.Uint32(b[36:]),
+		Param: le.Uint32(b[12:]), Ext: le.Uint32(b[32:]), Sessions: le.Uint32(b[24:]), Verbose: le.Uint32(b[36:]),
 		RxBuf: le.Uint64(b[48:]), TxBuf: le.Uint64(b[56:]), Writes: le.Uint64(b[64:]),
 		TotalBytes: le.Uint64(b[72:]), TestBytes: le.Uint32(b[80:]),
 	}

@@ -9,7 +9,6 @@ import (
 
 	"vpphost/cli"
 	"vpphost/dataplane/device/sim"
-	"vpphost/dataplane/worker"
 	"vpphost/hoststack/session"
 	"vpphost/hoststack/simtest"
 	"vpphost/hoststack/transport"
@@ -22,10 +21,18 @@ type lab struct {
 	t        *testing.T
 	w        *simtest.World
 	cln, srv *simtest.Host
+	wire     *sim.Wire
 	server   *Server
+	tests    *Client
 }
 
 func newLab(t *testing.T) *lab {
+	t.Helper()
+	return newLabWith(t, simtest.Options{})
+}
+
+// newLabWith is newLab with a client that differs.
+func newLabWith(t *testing.T, o simtest.Options) *lab {
 	t.Helper()
 	l := &lab{t: t, w: simtest.NewWorld(1)}
 	must := func(err error) {
@@ -35,12 +42,12 @@ func newLab(t *testing.T) *lab {
 		}
 	}
 	var err error
-	l.cln, err = l.w.NewHost("client", simtest.Options{})
+	l.cln, err = l.w.NewHost("client", o)
 	must(err)
 	l.srv, err = l.w.NewHost("server", simtest.Options{})
 	must(err)
 	link := sim.Link{Delay: millisecond / 10}
-	_, err = l.w.Connect(l.cln, l.srv, [2]sim.Link{link, link}, simtest.WireOptions{})
+	l.wire, err = l.w.Connect(l.cln, l.srv, [2]sim.Link{link, link}, simtest.WireOptions{})
 	must(err)
 	l.server = NewServer(l.srv.Sessions)
 	t.Cleanup(func() {
@@ -157,6 +164,14 @@ func TestServerIsDetached(t *testing.T) {
 	}
 }
 
+// tester is the client of the first host.
+func (l *lab) tester() *Client {
+	if l.tests == nil {
+		l.tests = NewClient(l.cln.Sessions)
+	}
+	return l.tests
+}
+
 // client makes a run whose phases the test drives by hand; change may change it before it
 // begins.
 func (l *lab) client(line string, change ...func(*clientRun)) *clientRun {
@@ -165,14 +180,15 @@ func (l *lab) client(line string, change ...func(*clientRun)) *clientRun {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	r := &clientRun{opts: o, pattern: true, dataEP: o.ep, note: worker.NewNotifier()}
+	o.raw = true
+	r := newClientRun(l.tester(), o)
 	for _, f := range change {
 		f(r)
 	}
 	if r.app, err = l.cln.Attach("client", r); err != nil {
 		l.t.Fatal(err)
 	}
-	if err := r.addWorkers(l.cln.Sessions.Workers()); err != nil {
+	if err := r.addWorkers(); err != nil {
 		l.t.Fatal(err)
 	}
 	l.t.Cleanup(r.removeWorkers)
@@ -190,17 +206,17 @@ func TestRoundTripOfRows(t *testing.T) {
 	l := newLab(t)
 	l.serve("raw uri tcp://0.0.0.0/7")
 	r := l.client("raw uri tcp://10.0.1.2/7 echo-bytes test-bytes run-time 3")
-	rep := &reporter{run: r, emit: func(cli.Result) error { return nil }}
+	rep := newReporter(r, func(cli.Result) error { return nil })
 	rep.start()
 	for range 3 {
 		l.w.RunFor(5*millisecond, nil)
-		rep.row()
+		rep.now()
 	}
 	r.stopSending.Store(true)
 	if !l.w.RunFor(1000*millisecond, func() bool { return r.sum().finished == 1 }) {
 		t.Fatal("not finished")
 	}
-	rep.row() // when all are done there is nothing new to measure
+	rep.now() // when all are done there is nothing new to measure
 	s := rep.final()
 	if s.RTT == nil || s.RTT.Samples != 4 || s.RTT.Min < .2 || s.RTT.Min > s.RTT.Avg || s.RTT.Avg > s.RTT.Max {
 		t.Fatalf("%+v", s.RTT)

@@ -4,6 +4,8 @@
 //
 //	Result ── encoding/json ── decode (order of fields kept) ── flatten ── Write
 //
+// CSV is the pipe "| csv", made from the same rows.
+//
 // Only this package knows the library that draws. Results in VPP's layout do not
 // need it: they are printed by fmt in fixed widths.
 package table

@@ -151,3 +151,61 @@ func TestPipe(t *testing.T) {
 		t.Errorf("malformed JSON: %v", err)
 	}
 }
+
+// TestCSV: rows of one shape stand under one header, also when they come one by one.
+func TestCSV(t *testing.T) {
+	s := &sheet{}
+	var b bytes.Buffer
+	for _, r := range []string{
+		`{"start":0,"tx":100,"name":"a,b"}`,
+		`{"start":1,"tx":200,"name":"say \"x\""}`,
+		`[{"start":2,"tx":300,"name":""},{"start":3,"tx":400,"name":"c"}]`,
+		`{"total":5,"rtt":{"min":0.5,"max":2},"list":[{"id":1},{"id":2}],"words":["x","y"]}`,
+		`[]`,
+		`{"text":"two\nlines\n"}`,
+	} {
+		if err := s.show(&b, result(r), cli.Layout{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := `start,tx,name
+0,100,"a,b"
+1,200,"say ""x"""
+2,300,
+3,400,c
+
+total,rtt.min,rtt.max,words
+5,0.5,2,"x, y"
+
+list,id
+list,1
+list,2
+
+text
+two lines
+`
+	if got := b.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if err := s.show(brokenWriter{}, result(`{"a":1}`), cli.Layout{}); !errors.Is(err, errBroken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestCSVPipe: what one line has written is forgotten by the next.
+func TestCSVPipe(t *testing.T) {
+	r := cli.NewRegistry()
+	r.AddFormat(CSV())
+	r.Add(&cli.Command{Path: "show x", Help: "Show x", Run: func(c *cli.Ctx, in *cli.Input) (cli.Result, error) {
+		if err := c.Emit(result(`{"a":1}`)); err != nil {
+			return nil, err
+		}
+		return result(`{"a":2}`), in.End()
+	}})
+	for range 2 {
+		var b bytes.Buffer
+		if err := r.Exec(context.Background(), "show x | csv", &b, cli.Options{}); err != nil || b.String() != "a\n1\n2\n" {
+			t.Errorf("%v: %q", err, b.String())
+		}
+	}
+}

@@ -56,6 +56,7 @@ type Ports struct {
 	min      uint16
 	n        int // ports
 	seed     uint64
+	none     error // what a search in vain returns: made once, as it may be returned all the time
 	sets     *mem.Pool[portSet]
 	index    *Table // of sets, by setHash
 	bucket   [portBuckets]portBucket
@@ -73,6 +74,7 @@ func NewPorts(min, max uint16, seed uint64, most int) (p *Ports, err error) {
 		max = min
 	}
 	p = &Ports{min: min, n: int(max-min) + 1, seed: seed}
+	p.none = fmt.Errorf("ports %d to %d: %w", min, max, transport.ErrNoPort)
 	if p.sets, err = mem.NewPool[portSet](most); err != nil {
 		return nil, err
 	}
@@ -153,7 +155,7 @@ func (p *Ports) Alloc(key uint32, state func(port uint16) PortState) (uint16, er
 	b := p.of(key)
 	if b.full > 0 {
 		b.full--
-		return 0, p.none()
+		return 0, p.none
 	}
 	no, from, tries := b.next/setPorts, int(b.next%setPorts), 0
 	last := uint16((p.n - 1) / setPorts)
@@ -189,12 +191,7 @@ func (p *Ports) Alloc(key uint32, state func(port uint16) PortState) (uint16, er
 	}
 	p.MaxTries = max(p.MaxTries, tries)
 	b.full = refuseAfterFull
-	return 0, p.none()
-}
-
-func (p *Ports) none() error {
-	min, max := p.Range()
-	return fmt.Errorf("ports %d to %d: %w", min, max, transport.ErrNoPort)
+	return 0, p.none
 }
 
 func (p *Ports) take(s *portSet, k int) {

@@ -39,7 +39,14 @@ func (w *Worker) output(_ *worker.Worker, now int64) (work int) {
 		if s.flags&fTransportGone != 0 {
 			continue
 		}
-		sent := w.transportOf(s).Send(w.Worker, s.conn, min(turnBudget, budget))
+		t, turn := w.transportOf(s), turnBudget
+		if t.Service() == transport.Datagram {
+			// Nothing slows a sender of datagrams down but what its receiver's device takes.
+			// Who sends back what it receives, as many in a Step as a device gives, must not
+			// be let out fewer.
+			turn = max(turn, budget/n)
+		}
+		sent := t.Send(w.Worker, s.conn, min(turn, budget))
 		budget -= sent.Segments
 		work += sent.Segments
 		switch {

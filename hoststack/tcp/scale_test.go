@@ -67,6 +67,57 @@ func TestSourcesFromTimeWait(t *testing.T) {
 	}
 }
 
+// TestRecycleBehindOthers: many old connections that are of no use stand before those that
+// are; a few opens are refused until the search has passed them, and no more.
+func TestRecycleBehindOthers(t *testing.T) {
+	const others, ours = 2000, 4 * 3
+	p := newPeer(t, func(o *setup) { o.cfg.MinPort, o.cfg.MaxPort, o.cfg.MaxConns = 2000, 2003, 1 << 12 })
+	p.h.more = map[netip.Addr]bool{}
+	names := []string{"10.0.0.20", "10.0.0.21", "10.0.0.22"}
+	for _, a := range names {
+		p.h.more[netip.MustParseAddr(a)] = true
+	}
+	if _, err := p.h.exec(t, "tcp src-address 10.0.0.20 - 10.0.0.22"); err != nil {
+		t.Fatal(err)
+	}
+	s := p.h.tcp.shards[0]
+	for k := range others {
+		s.testWait(t, &tuple{local: hdr.AddrOf(p.h.addr), remote: hdr.AddrOf(p.addr), lport: uint16(10000 + k), rport: p.port}, p.now)
+	}
+	for port := uint16(2000); port <= 2003; port++ {
+		for _, a := range names {
+			s.testWait(t, &tuple{local: hdr.AddrOf(netip.MustParseAddr(a)), remote: hdr.AddrOf(p.addr), lport: port, rport: p.port}, p.now)
+		}
+	}
+	p.pass(recycleAge + 1e6)
+	open, refused := 0, 0
+	for open < ours && refused < 100 {
+		_, err := p.h.tcp.Connect(p.h.w, transport.Endpoint{Addr: netip.AddrPortFrom(p.addr, p.port)}, 0)
+		switch {
+		case err == nil:
+			open++
+		case errors.Is(err, transport.ErrNoPort):
+			refused++
+		default:
+			t.Fatal(err)
+		}
+	}
+	if open != ours || refused > others/recycleTries+1 || s.waits.pool.Used() != others {
+		t.Fatalf("%d open after %d refused, %d waiters", open, refused, s.waits.pool.Used())
+	}
+	// The others are found too, whoever wants them, although they stand before where the
+	// search has ended.
+	x := tuple{local: hdr.AddrOf(p.h.addr), remote: hdr.AddrOf(p.addr), rport: p.port}
+	for k := range others {
+		if hash, _ := s.recycle(&x, false, p.now); hash == 0 {
+			t.Fatalf("no waiter after %d", k)
+		}
+	}
+	if hash, _ := s.recycle(&x, false, p.now); hash != 0 || s.waits.pool.Used() != 0 || s.waits.scan != 0 {
+		t.Fatalf("%d waiters, the search is at %d", s.waits.pool.Used(), s.waits.scan)
+	}
+}
+
 // TestManyWaitersEnd: waiters that are due together end some at a time.
 func TestManyWaitersEnd(t *testing.T) {
 	const many = 10 * reapStep

@@ -40,6 +40,7 @@ func (x *waiter) is(t *tuple) bool {
 type waits struct {
 	pool        *mem.Pool[waiter]
 	first, last uint32
+	scan        uint32 // where recycle looks next, 0 for the first
 	timer       worker.Timer
 }
 
@@ -61,6 +62,9 @@ func (q *waits) push(i uint32, x *waiter) {
 }
 
 func (q *waits) remove(x *waiter) {
+	if q.scan != 0 && q.pool.At(q.scan) == x {
+		q.scan = x.next
+	}
 	if x.prev != 0 {
 		q.pool.At(x.prev).next = x.next
 	} else {
@@ -128,34 +132,46 @@ const reapStep = 1024
 // ns: old segments that still travel are then older than the new timestamps.
 const recycleAge = int64(time.Second)
 
-// recycleTries bounds the search for a waiter to recycle.
-const recycleTries = 64
+// recycleTries bounds the search for a waiter to recycle. The next search goes on where it
+// ended, as many that do not fit may stand before the first that does.
+const recycleTries = 1024
 
-// recycle ends the oldest connection in TIME_WAIT between the ends of x, whose local
+// recycle ends an old connection in TIME_WAIT between the ends of x, whose local
 // port it sets, so that an active open need not fail for want of ports. With pool set any
 // source address of the pool is as good as x's. As RFC 6191
 // section 2 has it for the passive side, timestamps keep the two connections apart:
 // those of one 4-tuple never run backwards here (see isn.go). It returns the flow's hash
 // and the number that the new connection must begin after; 0 when there is none.
 func (s *shard) recycle(x *tuple, pool bool, now int64) (hash, after uint32) {
-	j := s.waits.first
+	q := &s.waits
+	j := q.scan
+	if j == 0 {
+		j = q.first
+	}
+	whole := j == q.first // nothing stands before j
 	for range recycleTries {
+		if j != 0 && q.at(j).until.ns(now)-now > int64(s.cfg.TimeWait)-recycleAge {
+			j = 0 // this one and all behind it are too young
+		}
 		if j == 0 {
-			return 0, 0
+			if whole {
+				break
+			}
+			whole, j = true, q.first
+			continue
 		}
-		w := s.waits.at(j)
-		if w.until.ns(now)-now > int64(s.cfg.TimeWait)-recycleAge {
-			return 0, 0 // this one and all behind it are too young
-		}
+		w := q.at(j)
 		if w.remote == x.remote && w.rport == x.rport && w.tsRecent != 0 && (w.local == x.local || pool && s.sources.has(&w.local)) {
 			x.local, x.lport = w.local, w.lport
 			after = max(w.sndNxt.Add(1).Val(), 1)
+			q.scan = w.next
 			s.endWait(j, w)
 			s.ports.Take(s.t.hasher.Hash(&x.local, &x.remote, 0, x.rport), x.lport)
 			return s.t.hasher.Hash(&x.local, &x.remote, x.lport, x.rport), after
 		}
 		j = w.next
 	}
+	q.scan = j
 	return 0, 0
 }
 

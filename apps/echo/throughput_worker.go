@@ -5,14 +5,12 @@ import (
 	"time"
 	"unsafe"
 
+	"vpphost/apps/latency"
 	"vpphost/dataplane/mem"
 	"vpphost/dataplane/worker"
 	"vpphost/hoststack/fifo"
 	"vpphost/hoststack/session"
 )
-
-// ctrlOpaque marks the control session among a client's opens.
-const ctrlOpaque = ^uint64(0)
 
 const (
 	// inFlight is how many opens one worker has under way at a time, and closing how many
@@ -62,6 +60,7 @@ type clientWorker struct {
 
 	run     *clientRun
 	sw      *session.Worker
+	alarm   *alarm
 	node    *worker.Added
 	account *worker.Account
 	conns   []clientConn
@@ -70,11 +69,12 @@ type clientWorker struct {
 	next    int              // first connection not yet asked for
 	begun   int              // first connection not yet started
 	paced   int              // next connection that pace looks at
+	paceAt  int64            // when its next round begins, ns
 	stopped int              // first connection not yet looked at since sending stopped
 	closed  int              // first connection not yet closed
 	starved []session.Handle // those that could not write for want of memory
 	rtt     rttStats
-	latency histogram // of requests
+	latency latency.Histogram // of requests
 	_       [64]byte
 }
 
@@ -301,10 +301,11 @@ const paceConns = 4096
 func (cw *clientWorker) pace(now int64) (work int) {
 	r := cw.run
 	if cw.paced == 0 {
-		if now-r.lastPace[cw.sw.Index] < int64(100*time.Microsecond) {
+		if now < cw.paceAt {
+			cw.alarm.set(cw.paceAt)
 			return 0
 		}
-		r.lastPace[cw.sw.Index] = now
+		cw.paceAt = now + int64(100*time.Microsecond)
 	}
 	due := r.opts.due(now - r.began.Load())
 	turn := cw.conns[cw.paced:min(cw.paced+paceConns, cw.active)]
@@ -372,7 +373,7 @@ func (cw *clientWorker) receive(s *session.Session, c *clientConn) {
 	// The clock is the Step's, for the answer and for the next request alike: the times
 	// add up to that of the test, and nothing is left out.
 	if c.sent%uint64(cw.run.opts.request) == 0 || c.sent == cw.run.opts.bytes {
-		cw.latency.add(cw.sw.Now() - c.asked)
+		cw.latency.Add(cw.sw.Now() - c.asked)
 	}
 	cw.produce(s, c)
 }

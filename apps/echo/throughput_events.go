@@ -14,10 +14,8 @@ func (r *clientRun) Connected(w *session.Worker, s *session.Session, opaque uint
 		r.fail(w.Worker, err)
 		return
 	}
-	s.Opaque = opaque
 	if opaque == ctrlOpaque {
-		r.ctrl.opened(w, s)
-		r.ctrl.send(r, w, s)
+		r.ctrl.connected(r.shared(), w, s)
 		return
 	}
 	cw := r.workers[w.Index]
@@ -31,7 +29,7 @@ func (r *clientRun) Connected(w *session.Worker, s *session.Session, opaque uint
 
 func (r *clientRun) Readable(w *session.Worker, s *session.Session) {
 	if s.Opaque == ctrlOpaque {
-		r.ctrl.receive(r, w, s)
+		r.ctrl.receive(r.shared(), w, s)
 		return
 	}
 	cw := r.workers[w.Index]
@@ -65,13 +63,7 @@ func (r *clientRun) Closed(w *session.Worker, s *session.Session) {
 
 func (r *clientRun) Gone(w *session.Worker, s *session.Session, why error) {
 	if s.Opaque == ctrlOpaque {
-		r.ctrl.gone.Store(true)
-		if !r.ctrl.closing.Load() && phase(r.phase.Load()) != phaseOver {
-			if why == nil {
-				why = errors.New("closed by the server")
-			}
-			r.fail(w.Worker, fmt.Errorf("%w: %w", errControlLost, why))
-		}
+		r.ctrl.lost(r.shared(), w, why)
 		return
 	}
 	cw := r.workers[w.Index]

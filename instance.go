@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vpphost/apps/echo"
+	"vpphost/apps/httpc"
 	"vpphost/apps/proxy"
 	"vpphost/cli"
 	"vpphost/cli/conf"
@@ -290,6 +291,7 @@ func (in *instance) makeCommands() error {
 	}, in.proxyEntries())
 	for _, cmds := range [][]*cli.Command{
 		echo.Commands(echo.NewServer(in.session), echo.NewClient(in.session)), proxy.Commands(in.proxy),
+		httpc.Commands(httpc.NewClient(in.http, in.session)),
 		script.Commands(),
 		iface.Commands(in.ifs), ports.Commands(in.ports), trace.Commands(in.tracer, in.ifs.Words),
 		ip.Commands(in.ip), session.Commands(in.session), tcp.Commands(in.tcp), udp.Commands(in.udp), http.Commands(in.http),

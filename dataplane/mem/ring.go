@@ -36,6 +36,9 @@ func (q *Ring) Push(i uint32) {
 	q.tail++
 }
 
+// Peek is the first, which stays. The queue must not be empty.
+func (q *Ring) Peek() uint32 { return q.ring[q.head&uint32(len(q.ring)-1)] }
+
 // Pop takes the first. The queue must not be empty.
 func (q *Ring) Pop() uint32 {
 	i := q.ring[q.head&uint32(len(q.ring)-1)]

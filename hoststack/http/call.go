@@ -125,6 +125,19 @@ func (x *Call) Resume() {
 	}
 }
 
+// Pause has the content of the response wait: it stays in the receive FIFO, and when that
+// is full the server waits. What has come is told on Unpause, which must not be called
+// inside a callback.
+func (x *Call) Pause() { x.c.flags |= fPaused }
+
+// Unpause goes on.
+func (x *Call) Unpause() {
+	if x.ss != nil && x.c.flags&fPaused != 0 {
+		x.c.flags &^= fPaused
+		x.sh.sw.Again(x.ss)
+	}
+}
+
 // Close ends the connection; OnClose follows, in the next Step or later. Reset does so at
 // once, throwing away what was not sent.
 func (x *Call) Close() {

@@ -66,10 +66,11 @@ const (
 	fWaits                        // the transfer's Source has no bytes
 	fExpect                       // the client waits for 100 (Continue)
 	fDeferred                     // server: control code has a Token
+	fPaused                       // client: the application takes no content at present
 )
 
 // ofExchange are those that a new exchange begins without.
-const ofExchange = fActive | fReplied | fWritten | fLinger | fChunked | fToEnd | fWantBody | fBegun | fWaits | fExpect | fDeferred
+const ofExchange = fActive | fReplied | fWritten | fLinger | fChunked | fToEnd | fWantBody | fBegun | fWaits | fExpect | fDeferred | fPaused
 
 // failure is why an exchange failed, as a number.
 type failure uint8

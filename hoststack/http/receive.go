@@ -179,7 +179,7 @@ func (k *Client) response(sh *shard, i uint32, c *conn, ss *session.Session) boo
 // content takes content of the response as far as it has come.
 func (k *Client) content(sh *shard, i uint32, c *conn, ss *session.Session) bool {
 	rx := sh.sw.Rx(ss)
-	for c.state == stBody {
+	for c.state == stBody && c.flags&fPaused == 0 {
 		p := rx.PeekAt(0, rx.Len())
 		if len(p) == 0 {
 			switch {

@@ -1,0 +1,675 @@
+package httpc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"vpphost/cli"
+	"vpphost/dataplane/device/sim"
+	"vpphost/dataplane/worker"
+	"vpphost/hoststack/http"
+	"vpphost/hoststack/session"
+	"vpphost/hoststack/simtest"
+	"vpphost/hoststack/transport"
+)
+
+const millisecond = int64(1e6)
+
+// lab is two hosts on a wire, on virtual time: a client, and on the second host a server
+// of the engine and one that plays a script.
+type lab struct {
+	t        *testing.T
+	w        *simtest.World
+	cln, srv *simtest.Host
+	client   *Client
+	pages    *pages
+	server   *http.Server
+	threads  bool
+}
+
+func newLab(t *testing.T, o simtest.Options) *lab {
+	t.Helper()
+	l := &lab{t: t, w: simtest.NewWorld(1)}
+	l.build(o)
+	t.Cleanup(l.close)
+	return l
+}
+
+func (l *lab) must(err error) {
+	if err != nil {
+		l.t.Helper()
+		l.t.Fatal(err)
+	}
+}
+
+func (l *lab) build(o simtest.Options) {
+	l.t.Helper()
+	var err error
+	l.cln, err = l.w.NewHost("client", o)
+	l.must(err)
+	l.srv, err = l.w.NewHost("server", o)
+	l.must(err)
+	link := sim.Link{Delay: millisecond / 10}
+	_, err = l.w.Connect(l.cln, l.srv, [2]sim.Link{link, link}, simtest.WireOptions{})
+	l.must(err)
+	ce, err := http.New(l.cln.Sessions, http.Config{})
+	l.must(err)
+	se, err := http.New(l.srv.Sessions, http.Config{})
+	l.must(err)
+	l.t.Cleanup(func() { ce.Close(); se.Close() })
+	l.client = NewClient(ce, l.cln.Sessions)
+	l.pages = &pages{}
+	l.server, err = se.NewServer("pages", http.ServerConfig{Name: "test"})
+	l.must(err)
+	u, err := http.ParseListen("http://0.0.0.0:80")
+	l.must(err)
+	_, err = l.server.Listen(u, http.ListenConfig{Handler: l.pages, Limits: http.Limits{Body: http.Unlimited}})
+	l.must(err)
+}
+
+func (l *lab) close() {
+	if err := l.server.Close(); err != nil {
+		l.t.Error(err)
+	}
+	if l.threads {
+		time.Sleep(300 * time.Millisecond) // the engines' timer runs out
+	}
+	if err := l.w.Close(); err != nil {
+		l.t.Error(err)
+	}
+}
+
+// uri is one of the server's.
+func uri(port int, target string) string {
+	return fmt.Sprintf("uri http://%v:%d%s ", simtest.Addr4(1, 2), port, target)
+}
+
+// pages is what the server has.
+type pages struct {
+	http.NopHandler
+	requests atomic.Int64
+	mu       sync.Mutex
+	body     []byte // of the last request
+	fields   string // its User-Agent and X-Test
+}
+
+var fast = []byte("fast")
+
+// ServeHTTP knows /size/N, /chunked/N, /close/N, /broken/N (reset in mid-body), /status/N,
+// /never, /go (with ?to), /loop, /take (a body), /fast (without allocating).
+func (p *pages) ServeHTTP(x *http.Exchange) {
+	p.requests.Add(1)
+	if string(x.Path()) == "/fast" {
+		x.Reply(200, nil, fast, nil)
+		return
+	}
+	path := string(x.Path())
+	parts := strings.Split(path[1:], "/")
+	n := int64(0)
+	if len(parts) > 1 {
+		n, _ = strconv.ParseInt(parts[1], 10, 64)
+	}
+	agent, _ := x.Header("user-agent")
+	test, _ := x.Header("x-test")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fields = string(agent) + " " + string(test)
+	plain := []byte("Content-Type: text/plain\r\n")
+	switch parts[0] {
+	case "size":
+		x.ReplySource(200, plain, n, &source{length: n})
+	case "chunked":
+		x.ReplySource(200, plain, -1, &source{length: n})
+	case "close":
+		x.CloseAfter()
+		x.ReplySource(200, plain, n, &source{length: n})
+	case "broken":
+		x.ReplySource(200, plain, n, &source{length: n, broken: n / 2})
+	case "status":
+		x.ReplyStatus(int(n), nil)
+	case "loop":
+		x.ReplyStatus(302, []byte("Location: /loop\r\n"))
+	case "never":
+		x.Defer()
+	case "go":
+		to, _ := x.QueryValue("to")
+		x.ReplyStatus(302, []byte("Location: "+string(to)+"\r\n"))
+	case "take":
+		p.body = p.body[:0]
+		x.WantBody()
+	default:
+		x.Reply(200, plain, []byte("hello from "+x.Method().String()), nil)
+	}
+}
+
+func (p *pages) Body(x *http.Exchange, piece []byte, last bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.body = append(p.body, piece...)
+	if last {
+		x.Reply(201, nil, []byte(fmt.Sprintf("%d bytes", len(p.body))), nil)
+	}
+}
+
+// source is a body whose byte i is pattern(i); it fails at the byte broken, unless that is 0.
+type source struct{ length, broken int64 }
+
+func pattern(i int64) byte { return byte('a' + i%23) }
+
+func (s *source) Fill(dst []byte, off int64) (int, error) {
+	end := s.length
+	if s.broken > 0 {
+		if end = s.broken; off >= end {
+			return 0, errors.New("broken")
+		}
+	}
+	n := int(min(int64(len(dst)), end-off))
+	for i := range n {
+		dst[i] = pattern(off + int64(i))
+	}
+	if off+int64(n) == s.length {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (s *source) Release() {}
+
+// script is a server that answers whatever comes with bytes, and then does something.
+type script struct {
+	session.NopApp
+	answers []string // in the order of requests; the last is repeated
+	then    string   // after an answer: "", close, reset
+	greet   string   // on accept: close, reset
+	n       int
+}
+
+func (s *script) Accept(w *session.Worker, ss *session.Session) error {
+	s.do(w, ss, s.greet)
+	return nil
+}
+
+func (s *script) do(w *session.Worker, ss *session.Session, what string) {
+	switch what {
+	case "close":
+		w.Close(ss)
+	case "reset":
+		w.Reset(ss)
+	}
+}
+
+func (s *script) Readable(w *session.Worker, ss *session.Session) {
+	var b [4096]byte
+	n := w.Rx(ss).Read(b[:])
+	w.Dropped(ss)
+	if !bytes.Contains(b[:n], []byte("\r\n\r\n")) {
+		return
+	}
+	a := s.answers[min(s.n, len(s.answers)-1)]
+	s.n++
+	w.Tx(ss).Write([]byte(a))
+	w.Send(ss)
+	s.do(w, ss, s.then)
+}
+
+func (s *script) Closed(w *session.Worker, ss *session.Session) { w.Close(ss) }
+
+// play has the server's host play a script at a port.
+func (l *lab) play(port uint16, s *script) {
+	l.t.Helper()
+	a, err := l.srv.Attach("script", s)
+	l.must(err)
+	l.must(a.Listen(transport.TCP, transport.Endpoint{Addr: netip.AddrPortFrom(netip.IPv4Unspecified(), port)}))
+}
+
+// load is a load run that the test drives by hand.
+type labLoad struct {
+	*lab
+	*load
+}
+
+func (l *lab) load(line string) labLoad {
+	l.t.Helper()
+	o, err := parseClient(cli.NewInput(line))
+	l.must(err)
+	r, err := l.client.newLoad(o)
+	l.must(err)
+	return labLoad{l, r}
+}
+
+// begin opens the sessions and lets requests begin.
+func (l labLoad) begin() {
+	l.lab.t.Helper()
+	l.w.RunFor(millisecond, nil) // workers that do not run learn the time in a Step
+	if !l.opts.fresh && !l.w.RunFor(int64(l.opts.timeout), l.settled) {
+		l.lab.t.Fatal("not connected")
+	}
+	l.must(l.start())
+}
+
+// finish ends the run and is its summary. All connections must close in order.
+func (l labLoad) finish() *Summary {
+	l.lab.t.Helper()
+	sum := (&reporter{run: l.load}).final(false)
+	l.stage.Store(uint32(phaseClosing))
+	if !l.w.RunFor(5000*millisecond, l.gone) {
+		l.lab.t.Error("connections are left")
+	}
+	l.end()
+	for _, lw := range l.workers {
+		if lw.opening+lw.live+lw.busy != 0 {
+			l.lab.t.Errorf("left: %d opening, %d live, %d requests", lw.opening, lw.live, lw.busy)
+		}
+	}
+	return sum
+}
+
+// all runs it from one end to the other, for at most so many ms of virtual time.
+func (l *lab) all(ms int64, line string) *Summary {
+	l.t.Helper()
+	r := l.load(line)
+	r.begin()
+	if !l.w.RunFor(ms*millisecond, r.over) {
+		l.t.Errorf("%s: not over after %d ms: %+v", line, ms, r.sum().done)
+	}
+	return r.finish()
+}
+
+func (s *Summary) String() string {
+	return fmt.Sprintf("%d requests in %.6fs, %d connections, %d bytes, status %v, errors %v, retried %d, missed %d, unfinished %d, %v",
+		s.Requests, s.Seconds, s.Connections, s.Bytes, s.Status, s.Errors, s.Retried, s.Missed, s.Unfinished, s.Latency)
+}
+
+func TestRepeat(t *testing.T) {
+	for _, workers := range []int{1, 3} {
+		l := newLab(t, simtest.Options{Workers: workers})
+		s := l.all(10000, uri(80, "/size/1000")+"repeat 1000 sessions 10")
+		if s.Requests != 1000 || s.Connections != 10 || s.Status["2xx"] != 1000 || s.Failures != 0 || s.Bytes < 1000*1000 || s.Bytes > 1400*1000 {
+			t.Errorf("%d workers: %v", workers, s)
+		}
+		// 100 requests each, one after another, of a round trip of 200 us and little more.
+		if s.Seconds < .02 || s.Seconds > .03 || s.Latency.P50 < 200 || s.Latency.Max > 500 || s.Latency.Count != 1000 {
+			t.Errorf("%d workers: %v", workers, s)
+		}
+	}
+}
+
+func TestOneRequest(t *testing.T) {
+	l := newLab(t, simtest.Options{Workers: 2})
+	if s := l.all(1000, uri(80, "/")+"repeat 1 sessions 5"); s.Requests != 1 || s.Connections != 1 {
+		t.Error(s)
+	}
+}
+
+func TestDuration(t *testing.T) {
+	l := newLab(t, simtest.Options{})
+	s := l.all(400, uri(80, "/chunked/3000")+"duration .3 sessions 4")
+	if s.Failures != 0 || s.Seconds < .3 || s.Seconds > .301 || s.Requests < 4*1000 || s.Requests > 4*1500 {
+		t.Error(s)
+	}
+}
+
+// TestCutOff: what is in flight when the time is up is neither an answer nor an error.
+func TestCutOff(t *testing.T) {
+	l := newLab(t, simtest.Options{})
+	r := l.load(uri(80, "/never") + "duration .1 sessions 3")
+	r.begin()
+	if l.w.RunFor(200*millisecond, r.over) {
+		t.Error("over without an answer")
+	}
+	if s := r.finish(); s.Requests != 0 || s.Unfinished != 3 || s.Failures != 0 {
+		t.Error(s)
+	}
+}
+
+func TestNewConnection(t *testing.T) {
+	for _, page := range []string{"/size/64", "/close/64", "/chunked/64"} {
+		l := newLab(t, simtest.Options{Workers: 2})
+		s := l.all(10000, uri(80, page)+"repeat 500 sessions 7 new-connection")
+		if s.Requests != 500 || s.Connections != 500 || s.Failures != 0 || s.ConnPerSec < 500/s.Seconds*.99 || s.Connect.Count != 500 {
+			t.Errorf("%s: %v", page, s)
+		}
+		// The time of a request is that of its connection too: two round trips.
+		if s.Latency.P50 < 400 || s.Connect.P50 < 200 || s.Connect.P50 > 350 {
+			t.Errorf("%s: %v, connect %v", page, s, s.Connect)
+		}
+		if n := l.pages.requests.Load(); n != 500 {
+			t.Errorf("%s: the server has seen %d", page, n)
+		}
+	}
+}
+
+// TestServerCloses: a session opens another connection when the server ends one.
+func TestServerCloses(t *testing.T) {
+	l := newLab(t, simtest.Options{})
+	s := l.all(10000, uri(80, "/close/100")+"repeat 50 sessions 3")
+	if s.Requests != 50 || s.Failures != 0 || s.Connections < 50 || s.Connections > 53 {
+		t.Error(s)
+	}
+	l.play(81, &script{answers: []string{"HTTP/1.0 200 OK\r\n\r\nuntil the end"}, then: "close"})
+	if s = l.all(10000, uri(81, "/")+"repeat 20 sessions 2"); s.Requests != 20 || s.Failures != 0 {
+		t.Error(s)
+	}
+}
+
+// TestRate: an open loop sends at its rate, and not faster, whatever the number of
+// sessions.
+func TestRate(t *testing.T) {
+	for _, line := range []string{"sessions 20", "sessions 5 new-connection"} {
+		l := newLab(t, simtest.Options{Workers: 2})
+		l.w.Tick = 5000
+		s := l.all(1500, uri(80, "/size/64")+"rate 1000 duration .5 "+line)
+		if s.Requests < 499 || s.Requests > 501 || s.Missed != 0 || s.Failures != 0 || s.Latency.P99 > 1000 {
+			t.Errorf("%s: %v", line, s)
+		}
+	}
+}
+
+// TestOmission: a server that stalls is charged for all the requests that were due
+// meanwhile, not for one a session.
+func TestOmission(t *testing.T) {
+	l := newLab(t, simtest.Options{})
+	l.w.Tick = 5000
+	stalls := func() { // the link is as good as cut for 100 ms
+		l.must(l.srv.Ifaces.SetUp(l.srv.Ifaces.ByName("sim0"), false))
+		l.w.At(l.w.Now()+100*millisecond, func() { l.must(l.srv.Ifaces.SetUp(l.srv.Ifaces.ByName("sim0"), true)) })
+	}
+	r := l.load(uri(80, "/size/64") + "rate 1000 duration 1 sessions 10")
+	r.begin()
+	l.w.RunFor(200*millisecond, nil)
+	stalls()
+	if !l.w.RunFor(5000*millisecond, r.over) {
+		t.Fatal("not over")
+	}
+	s := r.finish()
+	// Some 100 of 1000 waited, up to 100 ms and more: the worst tenth shows it. A closed
+	// loop would have counted ten.
+	if s.Requests < 990 || s.Failures != 0 || s.Latency.P99 < 80e3 || s.Latency.P50 > 1000 {
+		t.Error(s)
+	}
+	// Without sessions enough, what is due is missed, and said to be.
+	s = l.all(3000, uri(80, "/size/64")+"rate 100k duration .2 sessions 1")
+	if s.Requests > 1100 || s.Missed < 18000 || s.Requests+s.Missed != 20000 {
+		t.Error(s)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	l := newLab(t, simtest.Options{Workers: 2})
+	r := l.load(uri(9, "/") + "repeat 100 sessions 4")
+	l.w.RunFor(1000*millisecond, r.settled)
+	if c := r.sum(); c.opened != 0 || !r.settled() || !r.hopeless() {
+		t.Errorf("%+v", c.opened)
+	}
+	if p := r.first.Load(); p == nil || !errors.Is(*p, transport.ErrRefused) || !strings.HasPrefix(failure(*p, true).Error(), "error: failed to connect: ") {
+		t.Error(r.first.Load())
+	}
+	r.finish()
+	r = l.load(uri(9, "/") + "duration .5 sessions 4 new-connection")
+	r.begin()
+	l.w.RunFor(1000*millisecond, r.over)
+	s := r.finish()
+	// A session that was refused rests: it does not storm the server.
+	if n := s.Errors["connection refused"]; n < 8 || n > 4*6 || s.Requests != 0 {
+		t.Error(s)
+	}
+}
+
+func TestTimeouts(t *testing.T) {
+	l := newLab(t, simtest.Options{})
+	s := l.all(20000, uri(80, "/never")+"repeat 6 sessions 3 timeout .5")
+	if s.Requests != 0 || s.Errors["timeout"] != 6 {
+		t.Error(s)
+	}
+}
+
+// TestFailures: each way of failing is counted as what it is, and the run goes on.
+func TestFailures(t *testing.T) {
+	l := newLab(t, simtest.Options{})
+	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+	for i, c := range []struct {
+		s      script
+		line   string
+		reason string
+	}{
+		{script{answers: []string{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"}, then: "close"}, "", "truncated"},
+		{script{answers: []string{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"}, then: "close"}, "", "truncated"},
+		{script{answers: []string{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"}, then: "reset"}, "", "reset by peer"},
+		{script{answers: []string{"HELLO\r\n\r\n"}}, "", "malformed"},
+		{script{answers: []string{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"}}, "", "malformed"},
+		{script{answers: []string{"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + strings.Repeat("x", 2000)}}, "max-body-size 1k", "too large"},
+	} {
+		port := 8000 + i
+		l.play(uint16(port), &c.s)
+		s := l.all(20000, uri(port, "/")+"repeat 6 sessions 2 "+c.line)
+		if s.Requests != 0 || s.Errors[c.reason] != 6 || s.Failures != 6 {
+			t.Errorf("%s: %v", c.reason, s)
+		}
+	}
+	// After the failure comes a success, on a connection of its own.
+	l.play(8100, &script{answers: []string{"HELLO\r\n\r\n", ok}})
+	if s := l.all(20000, uri(8100, "/")+"repeat 10"); s.Requests != 9 || s.Errors["malformed"] != 1 || s.Connections != 2 {
+		t.Error(s)
+	}
+	s := l.all(20000, uri(80, "/broken/100000")+"repeat 4 sessions 2")
+	if s.Requests != 0 || s.Failures != 4 {
+		t.Error(s)
+	}
+	s = l.all(20000, uri(80, "/status/404")+"repeat 4 sessions 2")
+	if s.Requests != 4 || s.Failures != 0 || s.Status["4xx"] != 4 {
+		t.Error(s)
+	}
+}
+
+// TestClosedOnAccept: a server that ends each connection at once is not stormed.
+func TestClosedOnAccept(t *testing.T) {
+	for _, how := range []string{"close", "reset"} {
+		l := newLab(t, simtest.Options{})
+		l.play(81, &script{answers: []string{""}, greet: how})
+		r := l.load(uri(81, "/") + "duration .5 sessions 2")
+		r.begin()
+		l.w.RunFor(1500*millisecond, r.over)
+		s := r.finish()
+		if s.Requests != 0 || s.Failures < 4 || s.Failures > 2*6 || s.Connections > 2*7 {
+			t.Errorf("%s: %v", how, s)
+		}
+	}
+}
+
+// quitter answers once on a connection, and closes when the second request comes: the race
+// of RFC 9112 9.3.1.
+type quitter struct {
+	session.NopApp
+	how string
+}
+
+func (q *quitter) Readable(w *session.Worker, s *session.Session) {
+	w.Rx(s).Drop(w.Rx(s).Len())
+	w.Dropped(s)
+	if s.Opaque++; s.Opaque == 2 {
+		(&script{}).do(w, s, q.how)
+		return
+	}
+	w.Tx(s).Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+	w.Send(s)
+}
+
+func (q *quitter) Closed(w *session.Worker, s *session.Session) { w.Close(s) }
+
+func TestRetry(t *testing.T) {
+	for _, how := range []string{"close", "reset"} {
+		l := newLab(t, simtest.Options{})
+		a, err := l.srv.Attach("quitter", &quitter{how: how})
+		l.must(err)
+		l.must(a.Listen(transport.TCP, transport.Endpoint{Addr: netip.MustParseAddrPort("0.0.0.0:81")}))
+		s := l.all(5000, uri(81, "/")+"repeat 10 sessions 1")
+		if s.Requests != 10 || s.Failures != 0 || s.Retried != 9 || s.Connections != 10 {
+			t.Errorf("%s: %v", how, s)
+		}
+		// A POST is not sent twice.
+		s = l.all(5000, uri(81, "/")+"post data x repeat 10 sessions 1")
+		if s.Requests != 5 || s.Failures != 5 || s.Retried != 0 {
+			t.Errorf("%s: %v", how, s)
+		}
+	}
+}
+
+// TestHuge: many sessions with large bodies share a link with small FIFOs.
+func TestHuge(t *testing.T) {
+	l := newLab(t, simtest.Options{})
+	size := 20000000
+	if testing.Short() {
+		size /= 10
+	}
+	s := l.all(60000, uri(80, fmt.Sprint("/size/", size))+"repeat 6 sessions 3 fifo-size 64k timeout 60")
+	if s.Requests != 6 || s.Bytes < uint64(6*size) || s.Failures != 0 {
+		t.Error(s)
+	}
+}
+
+func TestPost(t *testing.T) {
+	l := newLab(t, simtest.Options{})
+	s := l.all(5000, uri(80, "/take")+"post data {some text} header X-Test:yes header User-Agent:me repeat 3")
+	if s.Requests != 3 || s.Status["2xx"] != 3 || string(l.pages.body) != "some text" || l.pages.fields != "me yes" {
+		t.Errorf("%v, %q, %q", s, l.pages.body, l.pages.fields)
+	}
+}
+
+// TestManySessions: more sessions than may open at a time, and than are closed in a Step.
+func TestManySessions(t *testing.T) {
+	l := newLab(t, simtest.Options{Workers: 2})
+	s := l.all(20000, uri(80, "/size/64")+"repeat 5000 sessions 1500")
+	if s.Requests != 5000 || s.Connections != 1500 || s.Failures != 0 {
+		t.Error(s)
+	}
+}
+
+// TestNoAllocations: a request allocates nothing on the worker.
+func TestNoAllocations(t *testing.T) {
+	l := newLab(t, simtest.Options{Trust: true})
+	r := l.load(uri(80, "/fast") + "repeat 1000000 sessions 20")
+	r.begin()
+	l.w.RunFor(20*millisecond, nil)
+	before := r.sum().done
+	n := testing.AllocsPerRun(20, func() { l.w.RunFor(2*millisecond, nil) })
+	done := r.sum().done - before
+	r.stopNow()
+	l.w.RunFor(100*millisecond, r.over)
+	r.finish()
+	// The world itself allocates a little for every ms.
+	if done < 21*100 || n > 20 {
+		t.Errorf("%g allocations for %d requests", n, done/21)
+	}
+}
+
+func (r *load) stopNow() {
+	for _, lw := range r.workers {
+		_ = lw.sw.Do(func(w *worker.Worker) { lw.pace.stop(w.Now()) })
+	}
+}
+
+// fetchOf makes a fetch whose worker the test drives.
+func (l *lab) fetchOf(line string) (*fetch, *options) {
+	l.t.Helper()
+	o, err := parseClient(cli.NewInput(line))
+	l.must(err)
+	f := &fetch{note: worker.NewNotifier(), timeout: 30 * time.Second, request: o.request(o.method, o.uri, []byte(o.data))}
+	f.pipe, err = newPipe(o.fifo)
+	l.must(err)
+	f.client, err = l.client.engine.NewClient(clientName, http.ClientConfig{Handler: f, RxFIFO: o.fifo, TxFIFO: o.fifo})
+	l.must(err)
+	l.t.Cleanup(func() {
+		_ = f.client.Close()
+		f.pipe.close()
+	})
+	l.must(f.client.OpenFrom(o.uri, 0))
+	return f, o
+}
+
+// checker is a disk that writes slowly, and knows what should come.
+type checker struct {
+	n     int64
+	wrong int64
+	slow  time.Duration
+}
+
+func (c *checker) Write(b []byte) (int, error) {
+	time.Sleep(c.slow)
+	for _, x := range b {
+		if x != pattern(c.n) {
+			c.wrong++
+		}
+		c.n++
+	}
+	return len(b), nil
+}
+
+// TestSlowDisk: the body is whole however slow the reader is, and the pipe never
+// overflows.
+func TestSlowDisk(t *testing.T) {
+	for _, page := range []string{"/size/30000000", "/chunked/30000000", "/close/30000000"} {
+		if testing.Short() && page[1] != 's' {
+			continue
+		}
+		l := newLab(t, simtest.Options{Trust: true})
+		f, _ := l.fetchOf(uri(80, page))
+		if !l.w.RunFor(1000*millisecond, func() bool { return f.stage.Load() >= fetchBody }) {
+			t.Fatal("no head")
+		}
+		disk := &checker{slow: time.Millisecond}
+		type end struct {
+			n   uint64
+			err error
+		}
+		ended := make(chan end, 1)
+		go func() {
+			n, err := f.body(t.Context(), disk, 0)
+			ended <- end{n, err}
+		}()
+		var e end
+		for e.n == 0 && e.err == nil {
+			l.w.RunFor(millisecond, nil)
+			select {
+			case e = <-ended:
+			default:
+				time.Sleep(50 * time.Microsecond)
+			}
+		}
+		if e.err != nil || e.n != 30e6 || disk.wrong != 0 || f.status != 200 {
+			t.Errorf("%s: %d bytes, %d wrong, %v", page, e.n, disk.wrong, e.err)
+		}
+		if page[1] == 's' && f.length != 30e6 {
+			t.Errorf("length %d", f.length)
+		}
+	}
+}
+
+func TestFetchFails(t *testing.T) {
+	l := newLab(t, simtest.Options{})
+	l.play(81, &script{answers: []string{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"}, then: "close"})
+	l.play(82, &script{answers: []string{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"}, then: "reset"})
+	l.play(83, &script{answers: []string{"what?\r\n\r\n"}})
+	l.play(84, &script{answers: []string{""}, greet: "close"})
+	for port, want := range map[int]string{
+		9:  "error: failed to connect: ",
+		81: "error: transport closed: ",
+		82: "error: transport closed: ",
+		83: "error: " + http.ErrMalformed.Error(),
+		84: "error: transport closed: ",
+	} {
+		f, _ := l.fetchOf(uri(port, "/"))
+		l.w.RunFor(5000*millisecond, func() bool { return f.stage.Load() == fetchFailed })
+		if f.stage.Load() != fetchFailed || !strings.HasPrefix(f.err.Error(), want) {
+			t.Errorf("port %d: stage %d, %v, want %s", port, f.stage.Load(), f.err, want)
+		}
+	}
+}

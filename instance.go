@@ -21,6 +21,7 @@ import (
 
 	"vpphost/apps/echo"
 	"vpphost/apps/httpc"
+	"vpphost/apps/httpd"
 	"vpphost/apps/proxy"
 	"vpphost/cli"
 	"vpphost/cli/conf"
@@ -292,6 +293,7 @@ func (in *instance) makeCommands() error {
 	for _, cmds := range [][]*cli.Command{
 		echo.Commands(echo.NewServer(in.session), echo.NewClient(in.session)), proxy.Commands(in.proxy),
 		httpc.Commands(httpc.NewClient(in.http, in.session)),
+		httpd.Commands(httpd.Config{Engine: in.http, Sessions: in.session, Registry: in.reg, Facts: in.facts(), Log: in.log}),
 		script.Commands(),
 		iface.Commands(in.ifs), ports.Commands(in.ports), trace.Commands(in.tracer, in.ifs.Words),
 		ip.Commands(in.ip), session.Commands(in.session), tcp.Commands(in.tcp), udp.Commands(in.udp), http.Commands(in.http),

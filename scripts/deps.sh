@@ -11,7 +11,8 @@ set -eu
 # (librte-mempool-ring*) and the port drivers (librte-net-memif*, -af-packet*, -tap*,
 # -ring*, -null*, -pcap*, NICs), whose package names change with the DPDK release.
 run="libdpdk-dev pkg-config gcc libc6-dev make git ca-certificates iproute2 ethtool procps"
-test="tshark tcpdump socat iperf3 tmux curl jq iputils-ping netcat-openbsd openssl nginx-light dnsmasq-base bind9-dnsutils python3"
+test="tshark tcpdump socat iperf3 tmux curl jq iputils-ping netcat-openbsd openssl
+	nginx-light dnsmasq-base bind9-dnsutils python3 wget apache2-utils wrk"
 
 usage() {
 	echo "usage: $0 [run] [test]" >&2

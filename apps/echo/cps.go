@@ -83,10 +83,9 @@ func (r *cpsRun) load(ctx context.Context, rep *cpsReporter) error {
 	if errors.Is(err, errWaited) {
 		err = nil
 	}
-	r.stopSending.Store(true)
+	r.stop()
 	rep.stopped()
 	if err == nil {
-		r.wakeWorkers()
 		err = r.during(ctx, &rep.pulse, cpsDrain, moved, func() bool { return r.sum().inFlight() == 0 })
 	}
 	switch {
@@ -98,6 +97,14 @@ func (r *cpsRun) load(ctx context.Context, rep *cpsReporter) error {
 		return fmt.Errorf("failed: test timeout with %d of %d connections made", r.sum().done, r.total)
 	}
 	return nil
+}
+
+// stop has no connection begun from now on, also by a worker that is in a Step just now.
+func (r *cpsRun) stop() {
+	r.stopSending.Store(true)
+	for _, w := range r.layer {
+		_ = w.Do(func(*worker.Worker) {})
+	}
 }
 
 // cpsCounts is the sum over all workers.

@@ -124,7 +124,9 @@ type serverWorker struct {
 	flows   *mem.Pool[serverFlow] // of datagrams
 	account [2]*worker.Account    // of conns and flows
 	tally                         // of all sessions so far; other workers read it
-	_       [64]byte
+
+	varied, variation uint64 // of the datagrams of this callback, not in the tally yet
+	_                 [64]byte
 }
 
 // serverConn is a data session, or a control session.
@@ -377,12 +379,12 @@ func (r *serverRun) command(w *session.Worker, from *serverConn, c *Config) {
 			if c.Test == testBi {
 				mode |= modeEcho
 			}
-			// Our client asks for numbers, and has them in every echo; it need not want
-			// the bytes compared. VPP's has something else there.
-			if c.Ext&extNumbered != 0 {
+			// Our client asks for numbers; of what comes back it follows them itself. It need
+			// not want the bytes compared. VPP's has something else there.
+			if c.Ext&extNumbered != 0 && c.Test == testUni {
 				mode |= modeNumbered
 			}
-			if c.Ext&extStamped != 0 {
+			if c.Ext&extStamped != 0 && c.Test == testUni {
 				mode |= modeStamped
 			}
 			if c.TestBytes != 0 && c.Ext&extStamped == 0 {

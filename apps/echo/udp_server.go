@@ -72,6 +72,11 @@ func (r *serverRun) datagrams(w *session.Worker, s *session.Session, sw *serverW
 			sw.tx.Add(uint64(sent))
 		}
 	}
+	if sw.varied > 0 {
+		sw.dgrams.varied.Add(sw.varied)
+		sw.dgrams.variation.Add(sw.variation)
+		sw.varied, sw.variation = 0, 0
+	}
 	in.Done()
 	w.Dropped(s)
 	sw.dgrams.rx.Add(uint64(n))
@@ -95,8 +100,8 @@ func (r *serverRun) look(sw *serverWorker, f *serverFlow, in *datagram.Reader, n
 	if f.mode&modeStamped != 0 {
 		if at, ok := stampOf(in); ok {
 			if d, ok := f.transit.vary(uint32(now) - at); ok {
-				sw.dgrams.varied.Add(1)
-				sw.dgrams.variation.Add(uint64(d))
+				sw.varied++
+				sw.variation += uint64(d)
 			}
 		}
 	}

@@ -35,9 +35,7 @@ func (c *Client) runClient(x *cli.Ctx, in *cli.Input) (cli.Result, error) {
 		return nil, err
 	}
 	if o.load() {
-		if !x.Options.JSON {
-			_ = x.Emit(cli.Text("* Running, please wait...\n"))
-		}
+		o.quiet = x.Options.JSON
 		return c.load(x, o, x.Emit)
 	}
 	if !c.busy.CompareAndSwap(false, true) {

@@ -89,7 +89,7 @@ hello from GET
 		{"http client redirect uri " + server + "/go?to=https://10.0.1.2/", "http client: error: redirected to where we cannot go: `https://10.0.1.2/': only http is supported\n"},
 		{"http client uri " + server + ":86/", "http client: error: transport closed: http message ends too early\n"},
 		{"http client uri " + server + ":9/", "http client: error: failed to connect: refused\n"},
-		{"http client repeat 5 sessions 2 uri " + server + ":9/", "* Running, please wait...\nhttp client: error: failed to connect: refused\n"},
+		{"http client repeat 5 sessions 2 uri " + server + ":9/", "http client: error: failed to connect: refused\n"},
 		{"http client uri http://10.9.9.9/", "http client: error: failed to connect: no route\n"},
 		{"http client timeout .3 uri " + server + "/never", "http client: error: timeout\n"},
 		{"http client max-body-size 10 uri " + server + "/size/11", "http client: error: the body is larger than max-body-size (10 bytes): use save-to\n"},

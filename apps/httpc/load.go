@@ -145,6 +145,7 @@ func (r *load) measure(ctx context.Context, rep *reporter) (*Summary, error) {
 	if err := r.connect(ctx); err != nil {
 		return nil, err
 	}
+	rep.start()
 	if err := r.start(); err != nil {
 		return nil, err
 	}
@@ -235,7 +236,6 @@ const look = time.Second
 // watch prints rows until the run is over.
 func (r *load) watch(ctx context.Context, rep *reporter) error {
 	o := r.opts
-	rep.start()
 	defer rep.lastRow()
 	patience := o.timeout + graceTime
 	if o.rate > 0 {

@@ -43,6 +43,7 @@ type options struct {
 	fresh    bool          // new-connection: one for each request
 	rate     float64       // requests per second of an open loop, 0: closed
 	interval time.Duration // between rows, 0 for none
+	quiet    bool          // say nothing but figures: a program reads them
 }
 
 // load tells whether the line asks for more than one resource.

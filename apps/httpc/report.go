@@ -123,6 +123,9 @@ type reporter struct {
 }
 
 func (p *reporter) start() {
+	if !p.run.opts.quiet {
+		_ = p.emit(cli.Text("* Running, please wait...\n"))
+	}
 	p.begin = time.Now()
 	p.last = p.begin
 }

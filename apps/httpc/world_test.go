@@ -585,7 +585,7 @@ func (l *lab) fetchOf(line string) (*fetch, *options) {
 	f := &fetch{note: worker.NewNotifier(), timeout: 30 * time.Second, request: o.request(o.method, o.uri, []byte(o.data))}
 	f.pipe, err = newPipe(o.fifo)
 	l.must(err)
-	f.client, err = l.client.engine.NewClient(clientName, http.ClientConfig{Handler: f, RxFIFO: o.fifo, TxFIFO: o.fifo})
+	f.client, err = l.client.engine.NewClient(clientName, http.ClientConfig{Handler: f, RxFIFO: o.fifo, TxFIFO: o.fifo, Scope: o.scope})
 	l.must(err)
 	l.t.Cleanup(func() {
 		_ = f.client.Close()
@@ -651,6 +651,41 @@ func TestSlowDisk(t *testing.T) {
 			t.Errorf("length %d", f.length)
 		}
 	}
+}
+
+// TestCutThrough: with local scope a server of the same instance answers, without a packet.
+func TestCutThrough(t *testing.T) {
+	l := newLab(t, simtest.Options{Workers: 2})
+	srv, err := l.client.engine.NewServer("here", http.ServerConfig{TxFIFO: 16 << 20})
+	l.must(err)
+	u, err := http.ParseListen("http://0.0.0.0:8080")
+	l.must(err)
+	_, err = srv.Listen(u, http.ListenConfig{Handler: &pages{}})
+	l.must(err)
+	const there = "uri http://10.0.1.1:8080"
+	s := l.all(5000, there+"/size/1000 repeat 500 sessions 5 local-scope")
+	if s.Requests != 500 || s.Failures != 0 || s.Connections != 5 || s.Latency.Max > 100 {
+		t.Error(s)
+	}
+	f, _ := l.fetchOf(there + "/size/3000000 all-scope")
+	disk := &checker{}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := f.body(t.Context(), disk, 0)
+		ended <- err
+	}()
+	for done := false; !done; {
+		l.w.RunFor(millisecond, nil)
+		select {
+		case err := <-ended:
+			if done = true; err != nil || disk.n != 3e6 || disk.wrong != 0 {
+				t.Errorf("%d bytes, %d wrong, %v", disk.n, disk.wrong, err)
+			}
+		default:
+			time.Sleep(50 * time.Microsecond)
+		}
+	}
+	l.must(srv.Close())
 }
 
 func TestFetchFails(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -448,7 +449,42 @@ func TestRates(t *testing.T) {
 	l.run(1, 60*sec)
 }
 
-// TestAllocs: a flow that runs, and flows that come and go, take nothing from the Go heap.
+// TestAllocsOfFlows: flows that come and go take nothing from the proxy's Go heap.
+func TestAllocsOfFlows(t *testing.T) {
+	l := newLab(t, wish{trust: true})
+	l.serve("", func() plan { return plan{Ask: 100, Reply: 2000} })
+	now, mallocs := l.w.Now(), uint64(0)
+	var before, after runtime.MemStats
+	round := func(n int, count bool) {
+		l.open(n, func(int) plan { return plan{Asks: 2, Ask: 100, Reply: 2000, Finish: simtest.CloseAtOnce} })
+		for range 300 {
+			now += 100e3
+			l.w.Net.SetNow(now)
+			for _, h := range l.w.Hosts {
+				if count && h == l.mid {
+					runtime.ReadMemStats(&before)
+				}
+				for _, k := range h.Workers {
+					k.Step(now)
+				}
+				if count && h == l.mid {
+					runtime.ReadMemStats(&after)
+					mallocs += after.Mallocs - before.Mallocs
+				}
+			}
+		}
+	}
+	round(200, false)
+	round(200, true)
+	if r := l.report(false); r.Connected != 400 || r.Open != 0 {
+		t.Errorf("%+v", r)
+	}
+	if mallocs > 20 { // of the runtime's own
+		t.Errorf("%d allocations for 200 flows", mallocs)
+	}
+}
+
+// TestAllocs: a flow that runs takes nothing from the Go heap.
 func TestAllocs(t *testing.T) {
 	l := newLab(t, wish{})
 	l.serve("", func() plan { return plan{Ask: 1000, Reply: 30000} })

@@ -36,8 +36,9 @@ type Header struct {
 	// in others it is not valid. Local is our end: the address that it was sent to, or the
 	// source to send from, unspecified for any.
 	Remote, Local netip.AddrPort
-	// Iface is the interface that it came in by, or is to leave by, 0 for any. It tells
-	// link-local addresses apart. Sessions without connection only.
+	// Iface is the interface that it came in by. It is the one to leave by when the remote
+	// is a link-local address or a group, which mean nothing without; 0 for any. Sessions
+	// without connection only.
 	Iface uint32
 }
 

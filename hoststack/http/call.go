@@ -127,7 +127,7 @@ func (x *Call) Resume() {
 
 // Pause has the content of the response wait: it stays in the receive FIFO, and when that
 // is full the server waits. What has come is told on Unpause, which must not be called
-// inside a callback.
+// inside a callback. The time limit of the request goes on.
 func (x *Call) Pause() { x.c.flags |= fPaused }
 
 // Unpause goes on.
@@ -144,8 +144,7 @@ func (x *Call) Close() {
 	if x.ss == nil || x.c.state == stClosed {
 		return
 	}
-	x.c.state = stClosed
-	x.sh.sw.Close(x.ss)
+	x.client.close(x.sh, x.index, x.c, x.ss)
 }
 
 // Reset aborts the connection.

@@ -42,7 +42,7 @@ type ClientConfig struct {
 	Scope          session.Scope
 	ConnectTimeout time.Duration // 0: that of the transport
 	Timeout        time.Duration // of a request, from Send to OnDone; 0: none
-	MaxHead        int           // bytes of a response's head; MaxHead
+	MaxHead        int           // bytes of a response's head; as many as there is room for, at most MaxHead
 }
 
 // Client is a session application that asks by HTTP.
@@ -60,8 +60,8 @@ func (e *Engine) NewClient(name string, c ClientConfig) (*Client, error) {
 	if err := e.layer.Enable(); err != nil {
 		return nil, err
 	}
-	if c.MaxHead <= 0 || c.MaxHead > MaxHead {
-		c.MaxHead = MaxHead
+	if most := e.mostHead(e.fifoSize(c.RxFIFO)); c.MaxHead <= 0 || c.MaxHead > most {
+		c.MaxHead = most
 	}
 	k := &Client{e: e, cfg: c}
 	k.number = e.adopt(k)

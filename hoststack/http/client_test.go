@@ -274,6 +274,86 @@ func TestClientResponses(t *testing.T) {
 	}
 }
 
+// TestClientUnasked: what comes behind a response is not taken for the next one.
+func TestClientUnasked(t *testing.T) {
+	l := newLab(t, labOptions{})
+	a, err := l.srv.Attach("raw", &rawServer{text: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := l.uri("/")
+	u.Endpoint = endpoint(8080)
+	if err := a.Listen(transport.TCP, u.Endpoint); err != nil {
+		t.Fatal(err)
+	}
+	r := NewRequest(GET, u, nil, nil)
+	k := &caller{queue: []*Request{r, r, r}, t: t, onConn: map[ConnRef]int{}, uri: u}
+	if k.client, err = l.ce.NewClient("http_client", ClientConfig{Handler: k}); err != nil {
+		t.Fatal(err)
+	}
+	defer k.client.Close()
+	if err := k.client.OpenFrom(u, 0); err != nil {
+		t.Fatal(err)
+	}
+	l.w.RunFor(second, nil)
+	if len(k.bodies) != 3 || len(k.onConn) != 3 {
+		t.Errorf("%d answers on %d connections", len(k.bodies), len(k.onConn))
+	}
+	for _, b := range k.bodies {
+		if string(b) != "hello" {
+			t.Errorf("%q", b)
+		}
+	}
+}
+
+// pauser takes content only when it is told to.
+type pauser struct {
+	NopClient
+	ref  ConnRef
+	r    *Request
+	got  int
+	done bool
+}
+
+func (p *pauser) OnOpen(x *Call) {
+	p.ref = x.Ref()
+	_ = x.Send(p.r)
+}
+
+func (p *pauser) OnBody(x *Call, piece []byte) {
+	p.got += len(piece)
+	x.Pause()
+}
+func (p *pauser) OnDone(*Call, int64) { p.done = true }
+
+// TestClientPauses: content that is not wanted yet stays where it is, with the server.
+func TestClientPauses(t *testing.T) {
+	for _, path := range []string{"/mem/200000", "/chunked/200000"} {
+		l := newLab(t, labOptions{fifo: 16 << 10})
+		p := &pauser{r: NewRequest(GET, l.uri(path), nil, nil)}
+		k, err := l.ce.NewClient("pauser", ClientConfig{Handler: p, RxFIFO: 16 << 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer k.Close()
+		if err := k.OpenFrom(l.uri(path), 0); err != nil {
+			t.Fatal(err)
+		}
+		l.w.RunFor(5*second, nil)
+		if p.got == 0 || p.got > 16<<10 || p.done {
+			t.Fatalf("%s: %d bytes came without a wish", path, p.got)
+		}
+		for i := 0; i < 1000 && !p.done; i++ {
+			x := k.Get(l.cln.Sessions.Workers()[0], p.ref)
+			x.Unpause()
+			l.w.RunFor(1e7, nil)
+		}
+		if !p.done || p.got != 200000 {
+			t.Errorf("%s: %d bytes, done %v", path, p.got, p.done)
+		}
+	}
+}
+
 // TestClientConnects: opens that fail are told, each once.
 func TestClientConnects(t *testing.T) {
 	l := newLab(t, labOptions{})

@@ -155,11 +155,18 @@ func (e *Engine) disown(i uint32) {
 
 // fifoSize is what to ask the session layer for.
 func (e *Engine) fifoSize(n uint32) uint32 {
-	if n == 0 {
-		n = e.cfg.FIFO
+	switch {
+	case n != 0:
+		return n
+	case e.cfg.FIFO != 0:
+		return e.cfg.FIFO
 	}
-	return n
+	return session.DefaultFIFO
 }
+
+// mostHead is how long a head may be that has to wait in a FIFO of n bytes until it is
+// complete. A transport may close its window before the last byte is full.
+func (e *Engine) mostHead(n uint32) int { return min(int(fifo.ClampSize(n)/4*3), MaxHead) }
 
 // alloc makes a connection.
 func (sh *shard) alloc(owner uint32, st state) (uint32, *conn) {

@@ -101,7 +101,7 @@ func (k *Client) run(sh *shard, i uint32, c *conn, ss *session.Session) {
 			// What nobody has asked for (RFC 9112 9.2) would be taken for the next
 			// response.
 			if sh.sw.Rx(ss).Len() > 0 || c.flags&fPeerClosed != 0 {
-				k.close(c, ss)
+				k.close(sh, i, c, ss)
 			}
 		}
 	}
@@ -133,7 +133,7 @@ func (k *Client) response(sh *shard, i uint32, c *conn, ss *session.Session) boo
 	case !ok:
 		k.fail(sh, c, ss, failedMalformed)
 		return false
-	case size == 0 && (ended || n == rx.Size()):
+	case size == 0 && ended:
 		k.fail(sh, c, ss, failedTruncated)
 		return false
 	case size == 0:
@@ -229,15 +229,16 @@ func (k *Client) done(sh *shard, i uint32, c *conn, ss *session.Session) bool {
 	c.state = stIdle
 	k.cfg.Handler.OnDone(sh.bindCall(k, i, c, ss), sh.sw.Now()-c.sent)
 	if c.state == stIdle && c.flags&(fClose|fPeerClosed) != 0 {
-		k.close(c, ss)
+		k.close(sh, i, c, ss)
 	}
 	return false
 }
 
-// close ends an idle connection.
-func (k *Client) close(c *conn, ss *session.Session) {
+// close ends a connection; Gone follows.
+func (k *Client) close(sh *shard, i uint32, c *conn, ss *session.Session) {
 	c.state = stClosed
-	k.e.shards[c.session.Worker].sw.Close(ss)
+	sh.due(i, c, closeWait)
+	sh.sw.Close(ss)
 }
 
 // fail ends a connection whose response cannot be taken.
@@ -270,5 +271,7 @@ func (k *Client) timeout(sh *shard, i uint32, c *conn, ss *session.Session) {
 			sh.stats.Timeouts++
 			k.fail(sh, c, ss, failedTimeout)
 		}
+	case stClosed: // the peer does not close, and its transport lets it
+		sh.sw.Reset(ss)
 	}
 }

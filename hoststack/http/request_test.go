@@ -364,3 +364,12 @@ func ExampleStatusText() {
 	fmt.Println(StatusText(404))
 	// Output: Not Found
 }
+
+func TestParseRequest(t *testing.T) {
+	for text, want := range map[string]int{"GET /x HTTP/1.1\r\nHost: a\r\n\r\n": 0, "GET /x HTTP/1.1\r\n": 400, "": 400, "GET / HTTP/2.0\r\n\r\n": 505} {
+		h, status := ParseRequest([]byte(text))
+		if status != want || status == 0 && (h.Method() != GET || string(h.Host()) != "a") {
+			t.Errorf("%q: %d", text, status)
+		}
+	}
+}

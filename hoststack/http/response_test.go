@@ -130,6 +130,7 @@ var chunkSeeds = []struct {
 	{"5\r\nhel", "hel", true, false},
 	{"5\nhello\r\n0\r\n\r\n", "", false, false},
 	{"5\r\nhello0\r\n\r\n", "hello", false, false},
+	{"5\r\nhello\rx0\r\n\r\n", "hello", false, false},
 	{"5\r\nhello\n0\r\n\r\n", "hello", false, false},
 	{"5\r\nhello\r\n0\r\n\n", "hello", false, false},
 	{"5\r\nhello\r\n0\r\nA: b\n\r\n", "hello", false, false},

@@ -308,7 +308,7 @@ func (s *Server) settle(sh *shard, i uint32, c *conn, ss *session.Session) bool 
 // shut ends a connection after its last reply. A peer that is still sending gets time to
 // read it: a reset would destroy what is on its way (RFC 9112 9.6).
 func (s *Server) shut(sh *shard, i uint32, c *conn, ss *session.Session) {
-	if c.flags&fPeerClosed != 0 || c.flags&fLinger == 0 && sh.sw.Rx(ss).Len() == 0 {
+	if c.flags&fLinger == 0 && sh.sw.Rx(ss).Len() == 0 {
 		s.close(sh, i, c, ss)
 		return
 	}
@@ -350,6 +350,8 @@ func (s *Server) timeout(sh *shard, i uint32, c *conn, ss *session.Session) {
 		s.stalled(sh, i, c, ss, lim)
 	case stLinger:
 		s.close(sh, i, c, ss)
+	case stClosed: // the peer does not close, and its transport lets it
+		sh.sw.Reset(ss)
 	}
 }
 

@@ -3,6 +3,7 @@ package http
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	stdhttp "net/http"
@@ -96,6 +97,39 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestKeepAliveOfOld: HTTP/1.0 is told that its wish is granted.
+func TestKeepAliveOfOld(t *testing.T) {
+	l := newLab(t, labOptions{})
+	list, _ := l.ask("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 1<<20)
+	if len(list) != 1 || list[0].header.Get("Connection") != "keep-alive" {
+		t.Errorf("%v", list)
+	}
+	if list, _ := l.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 1<<20); len(list) != 1 || list[0].header.Get("Connection") != "" {
+		t.Errorf("%v", list)
+	}
+}
+
+// TestLinger: a client that is refused while it goes on sending gets to read why.
+func TestLinger(t *testing.T) {
+	l := newLab(t, labOptions{fifo: 8 << 10, link: sim.Link{Delay: 20e6}})
+	p := l.dial(l.far)
+	p.send("PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + strings.Repeat("x", 200000))
+	l.w.RunFor(30*second, func() bool { return p.closed })
+	list, err := p.answers()
+	if err != nil || len(list) != 1 || list[0].status != 413 || p.gone {
+		t.Fatalf("%v %v, gone %v: %v", list, err, p.gone, p.why)
+	}
+	l.w.RunFor(2*second, nil)
+	if len(p.out) > 0 {
+		t.Errorf("%d bytes were not taken", len(p.out))
+	}
+	p.shut()
+	l.w.RunFor(second, nil)
+	if !p.gone || p.why != nil {
+		t.Errorf("gone %v: %v", p.gone, p.why)
+	}
+}
+
 // TestExpect: 100 (Continue) comes when the content is wanted and does not come by itself.
 func TestExpect(t *testing.T) {
 	l := newLab(t, labOptions{})
@@ -177,12 +211,26 @@ func TestDeferred(t *testing.T) {
 	if list, err := p.answers(); err != nil || len(list) != 2 || len(list[0].body) != 50000 || list[0].header.Get("X") != "y" || over != 1 {
 		t.Errorf("%d answers %v, %d over", len(list), err, over)
 	}
+	// The token of an exchange that is over answers no later one on the same connection.
+	p.send("GET /later HTTP/1.1\r\nHost: a\r\n\r\n")
+	l.settle()
+	n := len(p.in)
+	token.Reply(200, nil, []byte("wrong"))
+	l.settle()
+	if len(p.in) != n {
+		t.Error("answered by an old token")
+	}
+	l.handler.tokens[1].Reply(200, nil, []byte("right"))
+	l.settle()
+	if list, err := p.answers(); err != nil || len(list) != 3 || string(list[2].body) != "right" {
+		t.Errorf("%d answers %v", len(list), err)
+	}
 	// A Source without bytes.
 	p = get("/wait/30000")
 	if len(p.in) < 15000 || len(p.in) > 16000 {
 		t.Errorf("%d bytes", len(p.in))
 	}
-	l.handler.tokens[1].Resume()
+	l.handler.tokens[2].Resume()
 	l.settle()
 	if list, err := p.answers(); err != nil || len(list) != 2 || !bytes.Equal(list[0].body, pattern(30000)) {
 		t.Errorf("%d answers %v", len(list), err)
@@ -192,7 +240,7 @@ func TestDeferred(t *testing.T) {
 	p.reset()
 	l.settle()
 	over = 0
-	l.handler.tokens[2].Do(func(x *Exchange) {
+	l.handler.tokens[3].Do(func(x *Exchange) {
 		if x == nil {
 			over++
 		}
@@ -402,10 +450,13 @@ func TestLossyWire(t *testing.T) {
 	}
 }
 
+// malformed is how many: -malformed 100000 for a long look.
+var malformed = flag.Int("malformed", 10000, "malformed requests that TestMalformed sends")
+
 // TestMalformed throws thousands of broken requests at the server: each is answered with a
 // status or closed, and nothing is left.
 func TestMalformed(t *testing.T) {
-	n := 10000
+	n := *malformed
 	if testing.Short() {
 		n = 1000
 	}
@@ -519,6 +570,53 @@ func TestSlowPeers(t *testing.T) {
 	}
 	if steps = l.w.Rounds() - steps; steps > 100 {
 		t.Errorf("it took %d rounds", steps)
+	}
+}
+
+// TestFullFIFO: a head that does not fit is refused, over the wire too, where the window
+// closes before the last byte.
+func TestFullFIFO(t *testing.T) {
+	l := newLab(t, labOptions{fifo: 4 << 10})
+	p := l.dial(l.far)
+	p.send("GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("y", 10000))
+	l.w.RunFor(3*second, nil)
+	if list, err := p.answers(); err != nil || len(list) != 1 || list[0].status != 431 {
+		t.Errorf("%v %v", list, err)
+	}
+	p.shut()
+}
+
+// TestManyIdle: thousands of idle connections cost next to nothing until their time is up.
+func TestManyIdle(t *testing.T) {
+	n := 10000
+	if testing.Short() {
+		n = 1000
+	}
+	l := newLab(t, labOptions{})
+	for range n {
+		l.dial(l.near).send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	}
+	l.w.RunFor(50*second, nil)
+	if got := l.server.Connections(); got != n {
+		t.Fatalf("%d connections after 50 s", got)
+	}
+	l.w.RunFor(15*second, nil)
+	open := 0
+	for _, p := range l.peers.list {
+		if !p.closed {
+			open++
+		}
+	}
+	if open != 0 {
+		t.Errorf("%d connections after 65 s", open)
+	}
+	// These peers do not close. In the end they are not waited for.
+	l.w.RunFor(150*second, nil)
+	if got := l.server.Connections(); got != 0 {
+		t.Errorf("%d connections are left", got)
+	}
+	if st, _ := l.e.Stats(); st[0].Timeouts != uint64(n) {
+		t.Errorf("%d timeouts", st[0].Timeouts)
 	}
 }
 

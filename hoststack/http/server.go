@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"vpphost/dataplane/worker"
-	"vpphost/hoststack/fifo"
 	"vpphost/hoststack/session"
 	"vpphost/hoststack/transport"
 )
@@ -26,7 +25,7 @@ type Server struct {
 	number uint32 // among the engine's owners
 	app    *session.AppHandle
 	field  []byte // Server field
-	rx     int    // size of the receive FIFO
+	rx     int    // bytes of a head that fit in the receive FIFO
 
 	listeners atomic.Pointer[[]*Listener] // those that ended stay: connections name them
 	mu        sync.Mutex                  // of control code
@@ -78,10 +77,7 @@ func (e *Engine) NewServer(name string, c ServerConfig) (*Server, error) {
 		s.field = AppendField(nil, "Server", c.Name)
 	}
 	rx := e.fifoSize(c.RxFIFO)
-	if rx == 0 {
-		rx = session.DefaultFIFO
-	}
-	s.rx = int(fifo.ClampSize(rx))
+	s.rx = e.mostHead(rx)
 	s.number = e.adopt(s)
 	var err error
 	s.app, err = e.layer.Attach(name, s, session.Options{Scope: c.Scope, RxFIFO: rx, TxFIFO: e.fifoSize(c.TxFIFO), Server: true})

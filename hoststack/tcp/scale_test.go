@@ -71,7 +71,7 @@ func TestSourcesFromTimeWait(t *testing.T) {
 // are; a few opens are refused until the search has passed them, and no more.
 func TestRecycleBehindOthers(t *testing.T) {
 	const others, ours = 2000, 4 * 3
-	p := newPeer(t, func(o *setup) { o.cfg.MinPort, o.cfg.MaxPort, o.cfg.MaxConns = 2000, 2003, 1 << 12 })
+	p := newPeer(t, func(o *setup) { o.cfg.MinPort, o.cfg.MaxPort, o.cfg.MaxConns = 2000, 2003, 1<<12 })
 	p.h.more = map[netip.Addr]bool{}
 	names := []string{"10.0.0.20", "10.0.0.21", "10.0.0.22"}
 	for _, a := range names {

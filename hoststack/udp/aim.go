@@ -43,10 +43,14 @@ func (s *shard) aimAt(c *Conn, r *datagram.Reader) (why int) {
 	}
 	s.flush()
 	s.path = nil
+	iface := uint32(0) // answers go where the route says, not where the question came in
+	if e.Remote.IsLinkLocal() || isGroup(&e.Remote) {
+		iface = e.Iface
+	}
 	s.version(b2i(!e.Remote.Is4()))
 	a := s.aimOf(&e.Remote)
-	if a.remote != e.Remote || a.iface != e.Iface || a.path.Epoch == 0 {
-		*a = aim{remote: e.Remote, iface: e.Iface}
+	if a.remote != e.Remote || a.iface != iface || a.path.Epoch == 0 {
+		*a = aim{remote: e.Remote, iface: iface}
 		if s.u.net.FindPath(s.w, &a.remote, a.iface, &a.path) != nil {
 			*a = aim{}
 			return outNoRoute

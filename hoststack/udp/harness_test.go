@@ -33,6 +33,7 @@ type host struct {
 	flags   ip.PathFlags
 	epoch   uint32
 	noRoute bool
+	via     uint32     // interface of the last path that was asked for
 	source  netip.Addr // ours, when not the usual
 	out     [][]byte   // IP packets that were sent, unless swallow
 	partial int        // of them, with a checksum left to the device
@@ -110,6 +111,7 @@ func (h *host) FindPath(_ *worker.Worker, dst *hdr.Addr, iface uint32, p *ip.Pat
 	if h.noRoute {
 		return ip.ErrNoRoute
 	}
+	h.via = iface
 	*p = ip.Path{Adj: 1, Epoch: h.epoch, Iface: max(iface, 1), MTU: h.mtu, Flags: h.flags}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ type lab struct {
 	h   *simtest.Host
 	ns  string
 	app *simtest.Datagrams
+	dev *afpacket.Device
 }
 
 func newLab(t *testing.T, o afpacket.Options, opts datagram.Options) *lab {
@@ -61,6 +63,7 @@ func newLab(t *testing.T, o afpacket.Options, opts datagram.Options) *lab {
 	must(err)
 	dev, err := afpacket.Open(o, l.h.Pool)
 	must(err)
+	l.dev = dev
 	must(l.w.Start())
 	must(l.h.AttachDevice(dev, 0, netip.PrefixFrom(ours[0], 24), netip.PrefixFrom(ours[1], 64)))
 	a, err := l.h.Attach("echo", l.app)
@@ -216,7 +219,8 @@ func (l *lab) flow(a *simtest.Datagrams, i int) (f *simtest.Flow) {
 	return f
 }
 
-// TestKernelSegments: what the kernel leaves together (UDP_SEGMENT) comes apart.
+// TestKernelSegments: what the kernel leaves together (UDP_SEGMENT) comes apart, and what we
+// send of one flow at once goes together.
 func TestKernelSegments(t *testing.T) {
 	l := newLab(t, afpacket.Options{}, datagram.Options{})
 	for _, a := range ours {
@@ -245,6 +249,11 @@ func TestKernelSegments(t *testing.T) {
 		}
 		if !bytes.Equal(all, want) {
 			t.Error("not what was sent")
+		}
+	}
+	for _, d := range l.dev.Details() {
+		if strings.HasSuffix(d.Name, "x large packets") && d.Value == uint64(0) {
+			t.Errorf("no %s", d.Name)
 		}
 	}
 }

@@ -531,7 +531,7 @@ func TestConnectionless(t *testing.T) {
 			if m.Remote != want || m.Local != at(us, 7) || m.Iface != 1 || m.Len != 10+i {
 				t.Errorf("%d: %+v", i, m.Header)
 			}
-			m.Iface = 0
+			m.Iface = 9
 			h.write(s, m.Header, m.text)
 		}
 		h.write(s, datagram.Header{}, pattern(1))                                         // to nobody
@@ -540,6 +540,9 @@ func TestConnectionless(t *testing.T) {
 		h.write(s, datagram.Header{Remote: at(them, 5)}, pattern(9000))
 		h.send(s)
 		h.count("output", outNoRemote, 2)
+		if h.via != 0 {
+			t.Error("the route is not asked")
+		}
 		p := hdr.IP4(h.out[0])
 		tos, ttl := uint8(0), uint8(0)
 		if us.Is6() {
@@ -762,8 +765,11 @@ func TestGroups(t *testing.T) {
 		t.Fatal(got)
 	}
 	h.write(s, got[0].Header, nil)
-	h.write(s, datagram.Header{Remote: at(group, 5353)}, nil)
+	h.write(s, datagram.Header{Remote: at(group, 5353), Iface: 5}, nil)
 	h.send(s)
+	if h.via != 5 {
+		t.Errorf("to a group through interface %d", h.via)
+	}
 	for i, p := range h.out {
 		if src, _ := ends(p); src != hdr.AddrOf(us4) || hdr.IP4(p).TTL() != []uint8{64, 1}[i] {
 			t.Errorf("from %v, ttl %d", src, hdr.IP4(p).TTL())

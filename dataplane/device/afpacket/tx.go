@@ -53,8 +53,9 @@ type txQueue struct {
 	region *mem.Region
 	*txMemory
 	maxFrame uint32
-	refused  int // times in a row
-	doubts   int // see sendAlone
+	refused  int    // times in a row
+	doubts   [2]int // see sendAlone; of TCP and of UDP
+	apart    bool   // datagrams are not joined
 
 	alone atomic.Bool // nothing is joined
 
@@ -87,7 +88,11 @@ func (q *txQueue) TxCopy(bufs []*pkt.Buf) int {
 			continue
 		}
 		k, e := q.send(m, bufs[done:done+n])
-		if e == unix.ENOBUFS && q.packets[0] > 1 {
+		switch {
+		case e == unix.EINVAL: // a kernel before 6.2 knows no large packets of UDP
+			q.apart = true
+			continue
+		case e == unix.ENOBUFS && q.packets[0] > 1:
 			k = q.sendAlone(bufs[done:])
 		}
 		done += k
@@ -103,11 +108,16 @@ func (q *txQueue) TxCopy(bufs []*pkt.Buf) int {
 // past the queueing discipline (dev_direct_xmit in net/core/dev.c). Through that it would
 // drop what there is no room for without a word.
 func (q *txQueue) sendAlone(bufs []*pkt.Buf) int {
+	udp := q.heads[0].Type == gso.TypeUDP // which fewer interfaces cut
+	doubts := &q.doubts[b2i(udp)]
 	m, n, _ := q.plan(bufs, true)
 	k, _ := q.send(m, bufs[:n])
 	if k > 0 {
-		if q.doubts++; q.doubts == manyDoubts {
-			q.alone.Store(true)
+		if *doubts++; *doubts == manyDoubts {
+			q.apart = true
+			if !udp {
+				q.alone.Store(true)
+			}
 		}
 	}
 	return k
@@ -131,6 +141,9 @@ func (q *txQueue) plan(bufs []*pkt.Buf, alone bool) (m, n, why int) {
 		}
 		h := &q.heads[m]
 		k, text := gso.Join(run, h.frame[:], &h.Header)
+		if q.apart && h.Type == gso.TypeUDP {
+			k, text = gso.Join(run[:1], h.frame[:], &h.Header)
+		}
 		if k == 0 {
 			return m, n, txSum
 		}
@@ -155,7 +168,7 @@ func (q *txQueue) plan(bufs []*pkt.Buf, alone bool) (m, n, why int) {
 func (q *txQueue) send(m int, bufs []*pkt.Buf) (gone int, e unix.Errno) {
 	sent, e := sendmmsg(q.fd, q.msgs[:m])
 	if e != 0 {
-		if !q.givesUp(e) {
+		if !q.givesUp(e) || e == unix.EINVAL && q.heads[0].Type == gso.TypeUDP {
 			return 0, e
 		}
 		q.refused = 0
@@ -169,6 +182,7 @@ func (q *txQueue) send(m int, bufs []*pkt.Buf) (gone int, e unix.Errno) {
 		gone += int(q.packets[i])
 		if q.packets[i] > 1 {
 			larges++
+			q.doubts[b2i(q.heads[i].Type == gso.TypeUDP)] = 0
 		}
 	}
 	for _, b := range bufs[:gone] {
@@ -177,7 +191,6 @@ func (q *txQueue) send(m int, bufs []*pkt.Buf) (gone int, e unix.Errno) {
 	q.sent.Add(uint64(gone))
 	q.bytes.Add(bytes)
 	if larges > 0 {
-		q.doubts = 0
 		q.larges.Add(larges)
 	}
 	return gone, 0
@@ -203,4 +216,11 @@ func (q *txQueue) TxBurst(bufs []*pkt.Buf) int {
 		q.pool.FreeChain(b)
 	}
 	return n
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

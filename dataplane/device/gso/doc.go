@@ -12,6 +12,6 @@
 //
 // Both are pure: bytes in, bytes out. Cutting what was joined gives the packets that
 // were there before, but for the IP identification, which means nothing in a packet that
-// may not be fragmented (RFC 6864), and for the transport checksum, which the last device
-// completes.
+// may not be fragmented (RFC 6864) and counts up from the first one's in others, and for
+// the transport checksum, which the last device completes.
 package gso

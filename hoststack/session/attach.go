@@ -30,6 +30,7 @@ type AppHandle struct {
 	apart    bool         // its listeners are not reached cut-through
 	sizes    [2]fifoSizes // for streams and for datagrams
 	status   atomic.Uint32
+	told     atomic.Bool  // that it was detached
 	mourners atomic.Int32 // workers that have not reset its sessions since it failed
 	listens  []*listener  // under Layer.mu
 
@@ -136,6 +137,14 @@ func (a *AppHandle) Connect(p transport.Proto, ep transport.Endpoint, opaque uin
 // Detach ends the application: its listeners stop, its sessions are reset and
 // their Gone has been called when Detach returns. Control path.
 func (a *AppHandle) Detach() error {
+	err := a.detach()
+	if !a.Attached() {
+		a.bereaved()
+	}
+	return err
+}
+
+func (a *AppHandle) detach() error {
 	l := a.l
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -150,6 +150,7 @@ func (l *Layer) reap() {
 			return
 		case <-l.reaper.C:
 		}
+		var ended []*AppHandle
 		l.mu.Lock()
 		for _, a := range *l.apps.Load() {
 			if a == nil || a.status.Load() != appFailed {
@@ -164,8 +165,12 @@ func (l *Layer) reap() {
 			a.listens = nil
 			if a.mourners.Load() == 0 {
 				l.setApp(a.index, nil)
+				ended = append(ended, a)
 			}
 		}
 		l.mu.Unlock()
+		for _, a := range ended {
+			a.bereaved()
+		}
 	}
 }

@@ -255,19 +255,25 @@ func (w *Worker) Reset(s *Session) {
 // Connect begins an active open from this worker for application a; Connected
 // follows, with opaque, unless an error is returned.
 func (w *Worker) Connect(a *AppHandle, p transport.Proto, ep transport.Endpoint, opaque uint64) error {
+	_, err := w.Dial(a, p, ep, opaque)
+	return err
+}
+
+// Dial is Connect, and names the session to be, for Cancel.
+func (w *Worker) Dial(a *AppHandle, p transport.Proto, ep transport.Endpoint, opaque uint64) (Handle, error) {
 	switch {
 	case !w.l.enabled.Load():
-		return ErrNotEnabled
+		return Handle{}, ErrNotEnabled
 	case a.status.Load() != appRunning:
-		return ErrNotAttached
+		return Handle{}, ErrNotAttached
 	}
 	t, err := w.l.transport(p)
 	if err != nil {
-		return err
+		return Handle{}, err
 	}
 	s := w.alloc(a, Connecting)
 	if s == nil {
-		return transport.ErrNoMemory
+		return Handle{}, transport.ErrNoMemory
 	}
 	s.Opaque = opaque
 	s.flags |= fActive
@@ -275,10 +281,10 @@ func (w *Worker) Connect(a *AppHandle, p transport.Proto, ep transport.Endpoint,
 	if err != nil {
 		w.countCause(err)
 		w.release(s)
-		return err
+		return Handle{}, err
 	}
 	s.conn = c
-	return nil
+	return w.Handle(s), nil
 }
 
 // dial begins the active open with the transport that a's scope names: cut-through when

@@ -21,13 +21,15 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: peer serve|sink|echo ADDR [N]")
+		return errors.New("usage: peer serve|sink|dgrams|echo ADDR [N]")
 	}
 	switch args[0] {
 	case "serve":
 		return listen(args[1], true)
 	case "sink":
 		return listen(args[1], false)
+	case "dgrams":
+		return datagrams(args[1])
 	case "hash":
 		n, err := strconv.ParseInt(args[1], 10, 64)
 		if err != nil {
@@ -114,4 +116,23 @@ func echo(addr string, n int64) error {
 	}
 	fmt.Println(n, a)
 	return nil
+}
+
+// datagrams sends every datagram back to whom it is from.
+func datagrams(addr string) error {
+	c, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening")
+	b := make([]byte, 1<<16)
+	for {
+		n, from, err := c.ReadFrom(b)
+		if err != nil {
+			return err
+		}
+		if _, err := c.WriteTo(b[:n], from); err != nil {
+			return err
+		}
+	}
 }

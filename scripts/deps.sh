@@ -51,11 +51,12 @@ done
 [ -n "$missing" ] || exit 0
 
 echo "$0: installing$missing"
+# RUNLEVEL=1: a server among the packages is installed, not started.
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then
-		env DEBIAN_FRONTEND=noninteractive "$@"
+		env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 "$@"
 	elif command -v sudo >/dev/null; then
-		sudo env DEBIAN_FRONTEND=noninteractive "$@"
+		sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 "$@"
 	else
 		echo "$0: run as root, or install sudo" >&2
 		exit 1

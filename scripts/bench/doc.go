@@ -15,6 +15,8 @@
 //	ours.go     what is special about vpphost's configuration, and
 //	vpp.go      about VPP's
 //	words.go    what both print, read by the same code
+//	web.go      HTTP: requests and objects
+//	relay.go    through a proxy
 //	start.go    start to prompt
 //	veth.go     namespaces joined by veth
 //	kernel.go   the kernel as a contender

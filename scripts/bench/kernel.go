@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -21,6 +22,8 @@ type kernelPair struct {
 	cc    string // congestion controller in use
 	iperf *exec.Cmd
 	peer  *exec.Cmd // answers and sinks, see peer.go
+	nginx *exec.Cmd // nil until a row wants it
+	dir   string    // its files
 	self  string
 	files int // that a process may have open
 }
@@ -73,8 +76,37 @@ func (k *kernelPair) command(ctx context.Context, i int, args ...string) *exec.C
 	return c
 }
 
+// serveWeb starts nginx.
+func (k *kernelPair) serveWeb() error {
+	if k.nginx != nil {
+		return nil
+	}
+	var root string
+	var err error
+	if k.dir, err = os.MkdirTemp("", "vpphost-bench-"); err == nil {
+		root, err = webRoot(k.dir)
+	}
+	conf := filepath.Join(k.dir, "nginx.conf")
+	if err == nil {
+		err = os.WriteFile(conf, []byte(nginxConf(k.dir, root)), 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	k.nginx = k.command(context.Background(), 0, "nginx", "-c", conf)
+	if err := k.nginx.Start(); err != nil {
+		k.nginx = nil
+		return err
+	}
+	time.Sleep(300 * time.Millisecond)
+	return nil
+}
+
 func (k *kernelPair) close() {
-	for _, c := range []*exec.Cmd{k.iperf, k.peer} {
+	if k.dir != "" {
+		_ = os.RemoveAll(k.dir)
+	}
+	for _, c := range []*exec.Cmd{k.iperf, k.peer, k.nginx} {
 		if c != nil && c.Process != nil {
 			_ = c.Process.Kill()
 			_ = c.Wait()
@@ -100,7 +132,8 @@ func (k kernel) name() string {
 func (k kernel) close() {}
 
 func (k kernel) measure(ctx context.Context, r *row, seconds int) (out outcome, err error) {
-	if r.kind == prompt || k.offloads && (r.kind != stream || r.check || r.link == veth && !r.large) || !k.offloads && r.large {
+	offloaded := r.kind == web || r.kind == stream && !r.check && (r.link != veth || r.large)
+	if r.kind == prompt || r.kind == relay || r.kind == datagram && r.echo || k.offloads && !offloaded || !k.offloads && (r.large || r.kind == web) {
 		return out, errNone
 	}
 	words := "tx on tso off gso off gro off"
@@ -122,6 +155,15 @@ func (k kernel) measure(ctx context.Context, r *row, seconds int) (out outcome, 
 		if r.echo {
 			args = append(args, "--bidir")
 		}
+	case datagram:
+		server = k.iperf
+		args = []string{"iperf3", "-4", "-J", "-u", "-b", "0", "-l", "1472", "-c", kernelAddr(1), "-t", fmt.Sprint(seconds)}
+	case web:
+		if err := k.serveWeb(); err != nil {
+			return out, err
+		}
+		server = k.nginx
+		args = wrkWords(r, seconds, r.url(kernelAddr(1)))
 	case request:
 		args = []string{k.self, "ask", kernelAddr(1), fmt.Sprint(r.size), fmt.Sprint(seconds)}
 	case connect, idle:
@@ -134,9 +176,13 @@ func (k kernel) measure(ctx context.Context, r *row, seconds int) (out outcome, 
 	client := k.command(ctx, from, args...)
 	client.Stderr = os.Stderr
 	before, begin := usageOf(server.Process.Pid), time.Now()
-	if r.kind == idle {
+	switch r.kind {
+	case idle:
 		out.values, err = k.holds(client, count)
-	} else {
+	case web:
+		client.Stderr = nil
+		out.values, err = wrkRate(r, client)
+	default:
 		var text []byte
 		text, err = client.Output()
 		switch {
@@ -144,6 +190,8 @@ func (k kernel) measure(ctx context.Context, r *row, seconds int) (out outcome, 
 			return out, context.Cause(ctx)
 		case r.kind == stream:
 			out.values, err = iperfGbits(text, err)
+		case r.kind == datagram:
+			out.values, err = iperfDatagrams(text, err)
 		case err == nil:
 			out.values, err = numbers(text, len(r.figures()))
 		}
@@ -208,6 +256,26 @@ func iperfGbits(text []byte, err error) ([]float64, error) {
 		bps = min(bps, r.End.Reverse.Bps)
 	}
 	return []float64{bps / 1e9}, nil
+}
+
+// iperfDatagrams reads the same of a test over UDP: bits that arrived, percent lost.
+func iperfDatagrams(text []byte, err error) ([]float64, error) {
+	var r struct {
+		Error string `json:"error"`
+		End   struct {
+			Sum struct {
+				Bps  float64 `json:"bits_per_second"`
+				Lost float64 `json:"lost_percent"`
+			} `json:"sum"`
+		} `json:"end"`
+	}
+	if jerr := json.Unmarshal(text, &r); jerr != nil {
+		return nil, errors.Join(err, jerr)
+	}
+	if r.Error != "" {
+		return nil, errors.New(r.Error)
+	}
+	return []float64{r.End.Sum.Bps / 1e9 * (1 - r.End.Sum.Lost/100), r.End.Sum.Lost}, nil
 }
 
 // numbers reads n numbers.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -12,7 +13,8 @@ func (s *stack) watch(ctx context.Context, r *row, seconds int) (out outcome, er
 	if err := s.serve(ctx, r); err != nil {
 		return out, err
 	}
-	for _, h := range s.hosts {
+	// Twice: the round in which it is cleared first may be the one that was stopped.
+	for _, h := range slices.Repeat(s.running(), 2) {
 		if h.prog.ours {
 			if _, err := h.exec(ctx, "clear runtime"); err != nil {
 				return out, err
@@ -20,7 +22,7 @@ func (s *stack) watch(ctx context.Context, r *row, seconds int) (out outcome, er
 		}
 	}
 	var before [2]usage
-	for i, h := range s.hosts {
+	for i, h := range s.running() {
 		before[i] = usageOf(h.pid())
 	}
 	begin := time.Now()
@@ -29,6 +31,10 @@ func (s *stack) watch(ctx context.Context, r *row, seconds int) (out outcome, er
 		out.values, err = s.connects(ctx, r)
 	case idle:
 		out.values, err = s.holds(ctx, r)
+	case web:
+		out.values, err = s.requests(ctx, r, seconds)
+	case relay:
+		out.values, err = s.relays(ctx, r, seconds)
 	default:
 		out.values, err = s.transfers(ctx, r, seconds)
 	}
@@ -36,7 +42,7 @@ func (s *stack) watch(ctx context.Context, r *row, seconds int) (out outcome, er
 		return out, err
 	}
 	passed := time.Since(begin)
-	for i, h := range s.hosts {
+	for i, h := range s.running() {
 		cpu, waited := usageOf(h.pid()).since(before[i], passed)
 		out.cpu[i], out.waited = cpu, max(out.waited, waited)
 		if h.prog.ours {
@@ -65,8 +71,13 @@ func (s *stack) transfers(ctx context.Context, r *row, seconds int) ([]float64, 
 	if err != nil {
 		return nil, err
 	}
-	if r.kind == request {
+	switch {
+	case r.kind == request:
 		return []float64{rep.p50, rep.p99, rep.p999, rep.requests / 1e3}, nil
+	case r.kind == datagram && r.echo: // the bytes are those that came back
+		return []float64{rep.bits() / 1e9, rep.lost}, nil
+	case r.kind == datagram: // those that were sent
+		return []float64{rep.bits() / 1e9 * (1 - rep.lost/100), rep.lost}, nil
 	}
 	return []float64{rep.bits() / 1e9}, nil
 }

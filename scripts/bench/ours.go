@@ -6,7 +6,12 @@ import "fmt"
 func newOurs(cpu [2]int, huge bool) *stack {
 	p := ourProgram(huge)
 	return &stack{label: "vpphost", cpu: cpu,
-		programs: func(*row) [2]*program { return [2]*program{p, p} },
+		programs: func(r *row) [2]*program {
+			if r.wrk {
+				return [2]*program{p, nil}
+			}
+			return [2]*program{p, p}
+		},
 		start: func() (float64, error) {
 			return startToPrompt(func(dir string) []string {
 				return []string{p.bin, "unix", "{", "interactive", "runtime-dir", dir, "cli-listen", dir + "/cli.sock", "}"}

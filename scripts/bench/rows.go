@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -9,11 +10,14 @@ import (
 type kind int
 
 const (
-	stream  kind = iota // bytes for some seconds
-	request             // a message, its answer, the next message
-	connect             // open many connections, close them
-	idle                // hold many connections
-	prompt              // start the program, wait for its prompt
+	stream   kind = iota // bytes for some seconds
+	datagram             // as stream, over UDP: what arrived, and what was lost
+	request              // a message, its answer, the next message
+	connect              // open many connections, close them
+	idle                 // hold many connections
+	web                  // HTTP requests for some seconds, see web.go
+	relay                // through a proxy, see relay.go
+	prompt               // start the program, wait for its prompt
 )
 
 // link joins the two sides of user-space stacks. The kernel's are always joined by veth.
@@ -35,9 +39,14 @@ type row struct {
 	echo, check bool
 	large       bool // segments larger than the MTU, as far as the contender can
 	inside      bool // server and client are in one instance: cut-through, loopback
-	size        int  // bytes of a request
+	size        int  // bytes of a request, or of an object
 	count       int  // connections
 	sources     int  // addresses they come from
+
+	rate   string // that a client offers, "" for all it can
+	server string // of a web row: tps or static
+	fresh  bool   // a new connection for each web request
+	wrk    bool   // the web client is wrk, on the kernel
 
 	note string // about the comparison
 }
@@ -62,6 +71,14 @@ func (r *row) figures() []figure {
 		return []figure{{"", "bytes", true}}
 	case prompt:
 		return []figure{{"", "s", true}}
+	case datagram:
+		return []figure{{"", "Gb/s", false}, {"lost", "%", true}}
+	case web:
+		if r.size < bigObject {
+			return []figure{{"", "k/s", false}}
+		}
+	case relay:
+		return []figure{{"one way", "Gb/s", false}, {"p50 of a 64-byte request", "us", true}}
 	}
 	return []figure{{"", "Gb/s", false}}
 }
@@ -100,8 +117,13 @@ func table() []row {
 		{name: "af_packet over veth, echo", streams: 1, echo: true, link: veth},
 		{name: "af_packet, large segments, one way", streams: 1, link: veth, large: true},
 		{name: "af_packet, large segments, echo", streams: 1, echo: true, link: veth, large: true},
+		{name: "UDP, one way", kind: datagram, streams: 1},
+		{name: "UDP, echo at 5 Gb/s", kind: datagram, streams: 1, echo: true, rate: "5g"},
+		{name: "UDP, echo at full offer", kind: datagram, streams: 1, echo: true},
+		{name: "proxy", kind: relay, note: "of each contender, between vpphost's client and server on the other core"},
 		{name: "start to prompt", kind: prompt},
 	}
+	rows = slices.Insert(rows, slices.IndexFunc(rows, func(r row) bool { return r.mtu > 0 }), webRows()...)
 	for i := range rows {
 		if rows[i].mtu == 0 {
 			rows[i].mtu = 1500
@@ -142,9 +164,17 @@ func (r *row) fifo() string {
 	return "4m"
 }
 
+// serverURI is where the echo server of the row listens.
+func (r *row) serverURI() string {
+	if r.kind == datagram {
+		return "udp://" + stackAddr(0) + "/1234"
+	}
+	return "tcp://" + stackAddr(0) + "/1234"
+}
+
 // clientWords are the client's command for the row, in words that VPP and vpphost share.
 func (r *row) clientWords(seconds int) string {
-	w := "client uri tcp://" + stackAddr(0) + "/1234"
+	w := "client uri " + r.serverURI()
 	switch r.kind {
 	case request:
 		return fmt.Sprintf("%s run-time %d request %d", w, seconds, r.size)
@@ -155,6 +185,9 @@ func (r *row) clientWords(seconds int) string {
 		return fmt.Sprintf("%s nclients %d run-time %d throughput 8 fifo-size %s syn-timeout 60", w, r.count, idleHold, r.fifo())
 	}
 	w = fmt.Sprintf("%s fifo-size %s run-time %d report-interval 1", w, r.fifo(), seconds)
+	if r.rate != "" {
+		w += " throughput " + r.rate
+	}
 	if r.streams > 1 {
 		w += fmt.Sprintf(" nclients %d", r.streams)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -45,8 +46,9 @@ type stack struct {
 	key     string // of the pair that runs, "" for none
 	hosts   [2]*host
 	wire    *wire
-	sources int    // addresses that the client uses
-	fifo    string // of the server, "" when it does not run
+	sources int             // addresses that the client uses
+	vperf   string          // the command of the echo server that runs, "" when none does
+	served  map[string]bool // commands of other servers that run
 }
 
 func (s *stack) name() string { return s.label }
@@ -64,7 +66,7 @@ func (s *stack) measure(ctx context.Context, r *row, seconds int) (outcome, erro
 	}
 	// Connections that were open once have left their memory behind.
 	key := fmt.Sprint(r.link, r.mtu, r.large, progs)
-	if s.key != key || r.kind == idle || !s.hosts[0].alive() || !s.hosts[1].alive() {
+	if s.key != key || r.kind == idle || !s.alive() {
 		if err := s.restart(ctx, r, progs); err != nil {
 			s.close()
 			return outcome{}, err
@@ -87,6 +89,15 @@ func (s *stack) measure(ctx context.Context, r *row, seconds int) (outcome, erro
 		s.close()
 	}
 	return out, err
+}
+
+func (s *stack) alive() bool {
+	for _, h := range s.running() {
+		if h == nil || !h.alive() {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *stack) signal(sig syscall.Signal) {
@@ -116,6 +127,12 @@ func (s *stack) restart(ctx context.Context, r *row, progs [2]*program) (err err
 		}
 	}
 	for i, p := range progs {
+		if p == nil { // the kernel is the client
+			if err := shell("ip -n " + ns[i] + " addr add " + stackAddr(i) + "/24 dev " + s.wire.dev[i]); err != nil {
+				return err
+			}
+			continue
+		}
 		s.hosts[i], err = startHost(p, filepath.Join(s.dir, fmt.Sprint(i)), s.cpu[i], ns[i], s.script(r, p, i), r)
 		if err != nil {
 			return err
@@ -171,7 +188,7 @@ func (s *stack) meet(ctx context.Context) error {
 	if err := s.ping(ctx); err != nil {
 		return err
 	}
-	for i, h := range s.hosts {
+	for i, h := range s.running() {
 		if h.prog.ready == nil {
 			continue
 		}
@@ -182,35 +199,73 @@ func (s *stack) meet(ctx context.Context) error {
 	return nil
 }
 
-// serve has the server run with FIFOs of the row's size.
+// serve has the server of the row run.
 func (s *stack) serve(ctx context.Context, r *row) error {
-	if s.fifo == r.fifo() {
+	switch r.kind {
+	case web:
+		return s.serveWeb(ctx, r)
+	case relay:
+		return s.serveRelay(ctx)
+	}
+	line := "vperf server uri " + r.serverURI() + " fifo-size " + r.fifo()
+	if s.vperf == line {
 		return nil
 	}
-	lines := []string{"vperf server uri tcp://" + stackAddr(0) + "/1234 fifo-size " + r.fifo()}
-	if s.fifo != "" {
-		lines = append([]string{"vperf server stop"}, lines...)
+	if s.vperf != "" {
+		if err := s.hosts[0].silent(ctx, "vperf server stop"); err != nil {
+			return err
+		}
 	}
-	s.fifo = r.fifo()
-	return s.hosts[0].silent(ctx, lines...)
+	s.vperf = line
+	return s.hosts[0].silent(ctx, line)
+}
+
+// once runs a command on side i that starts a server, unless it has run before.
+func (s *stack) once(ctx context.Context, i int, line string) error {
+	if s.served[line] {
+		return nil
+	}
+	if s.served == nil {
+		s.served = map[string]bool{}
+	}
+	s.served[line] = true
+	return s.hosts[i].silent(ctx, line)
+}
+
+// running are the instances, the server's first; there is one where the kernel is the
+// client.
+func (s *stack) running() []*host {
+	if s.hosts[1] == nil {
+		return s.hosts[:1]
+	}
+	return s.hosts[:]
 }
 
 func (s *stack) ping(ctx context.Context) (err error) {
 	var out string
 	for range 100 {
 		step, cancel := context.WithTimeout(ctx, 10*time.Second)
-		out, err = s.hosts[1].exec(step, "ping "+stackAddr(0)+" repeat 1")
+		if s.hosts[1] != nil {
+			out, err = s.hosts[1].exec(step, "ping "+stackAddr(0)+" repeat 1")
+		} else {
+			var b []byte
+			b, err = exec.CommandContext(step, "ip", "netns", "exec", s.wire.ns[1], "ping", "-c1", "-W1", stackAddr(0)).Output()
+			out = string(b)
+		}
 		cancel()
 		if err == nil && strings.Contains(out, " 1 received") {
 			return nil
 		}
-		if ctx.Err() != nil || !s.hosts[0].alive() || !s.hosts[1].alive() {
+		if ctx.Err() != nil || !s.alive() {
 			break
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	return fmt.Errorf("the two sides do not see each other: %w: %s: %s, %s", errOr(err), tail(out, 200),
-		s.hosts[0].lastWords(), s.hosts[1].lastWords())
+	words := ""
+	for _, h := range s.running() {
+		words += ": " + h.lastWords()
+	}
+	return fmt.Errorf("the two sides do not see each other: %w: %s%s", errOr(err), tail(out, 200), words)
 }
 
 // errOr is err, or an error without words when there is none.
@@ -235,5 +290,5 @@ func (s *stack) close() {
 	if s.dir != "" {
 		_ = os.RemoveAll(s.dir)
 	}
-	s.dir, s.key, s.sources, s.fifo = "", "", 0, ""
+	s.dir, s.key, s.sources, s.vperf, s.served = "", "", 0, "", nil
 }

@@ -26,9 +26,11 @@ func newVPPs(prefix string, cpu [2]int, huge bool) ([]contender, error) {
 		asker := ourProgram(huge)
 		s := &stack{label: "VPP", cpu: cpu, programs: func(r *row) [2]*program {
 			switch {
-			case r.kind == request:
+			case r.kind == request || r.kind == relay:
 				return [2]*program{v, asker}
-			case r.inside: // its scopes are of another grammar
+			case r.wrk:
+				return [2]*program{v, nil}
+			case r.inside || r.fresh: // its scopes are of another grammar, its client keeps connections
 				return [2]*program{}
 			}
 			return [2]*program{v, v}

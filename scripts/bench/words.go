@@ -20,6 +20,7 @@ type clientReport struct {
 	p50      float64 // us
 	p99      float64
 	p999     float64
+	lost     float64 // percent of the datagrams
 }
 
 var (
@@ -28,6 +29,7 @@ var (
 	rateLine     = regexp.MustCompile(`^(\d+)(?:\.\d+)? bytes/second`)
 	requestsLine = regexp.MustCompile(`^\d+ requests of \d+ bytes answered ([\d.]+)/s`)
 	waitsLine    = regexp.MustCompile(`^([\d.]+)us/[\d.]+us/([\d.]+)us/([\d.]+)us/[\d.]+us p50/p90/p99/p99.9/max request`)
+	lostLine     = regexp.MustCompile(`^sent total \d+ datagrams, (?:received total \d+ datagrams, )?lost -?\d+ datagrams \(([\d.]+)%\)`)
 	failedLine   = regexp.MustCompile(`^(?:.*: )?(failed: .*)|^(warning: .*)|^(.*unknown input.*)`)
 )
 
@@ -51,6 +53,7 @@ func parseClient(text string) (r clientReport, err error) {
 		set(openedLine, &r.opened)
 		set(rateLine, &r.perSec)
 		set(requestsLine, &r.requests)
+		set(lostLine, &r.lost)
 		set(waitsLine, &r.p50, &r.p99, &r.p999)
 		seen = set(bytesLine, &r.bytes, &r.seconds) || seen
 	}

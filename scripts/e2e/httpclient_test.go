@@ -42,35 +42,12 @@ func hashOf(t *testing.T, path string) string {
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-// nginx starts an nginx in a namespace, on port 8001 of both addresses, that serves dir;
-// under /ssi/ it does so without knowing how long a file will be.
-func nginx(t *testing.T, ns, dir string) {
-	t.Helper()
-	if _, err := exec.LookPath("nginx"); err != nil {
-		t.Skip("NOT RUN: nginx is not installed (scripts/deps.sh test)")
-	}
-	home := t.TempDir()
-	conf := filepath.Join(home, "nginx.conf")
-	var temp strings.Builder
-	for _, what := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		fmt.Fprintf(&temp, "%s_temp_path %s/%s; ", what, home, what)
-	}
-	text := fmt.Sprintf(`user root; worker_processes 1; daemon off; pid %[1]s/pid; error_log %[1]s/error.log;
-events { worker_connections 4096; }
-http {
-	access_log off; keepalive_requests 1000000; sendfile on; %[2]s
-	server {
-		listen 10.77.0.2:8001 backlog=4096; listen [fd00:77::2]:8001; root %[3]s;
-		location /ssi/ { alias %[3]s/; ssi on; ssi_types *; }
+// site is what nginx serves to the client, the files of dir among it.
+func site(dir string) string {
+	return fmt.Sprintf(`listen 10.77.0.2:8001 backlog=4096; listen [fd00:77::2]:8001; root %[1]s;
+		location /ssi/ { alias %[1]s/; ssi on; ssi_types *; }
 		location /moved { return 301 /small; }
-		location /gone { return 410; }
-	}
-}
-`, home, temp.String(), dir)
-	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	in(t, ns, "nginx", "-e", filepath.Join(home, "error.log"), "-c", conf)
+		location /gone { return 410; }`, dir)
 }
 
 // waitHTTP waits until a server in a namespace answers.
@@ -98,7 +75,7 @@ func TestHTTPClientNginx(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "small"), []byte("sixteen letters\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	nginx(t, kernel, dir)
+	nginx(t, kernel, site(dir))
 	waitHTTP(t, kernel, "http://10.77.0.2:8001/small")
 	name, path := saved(t, us)
 	for _, uri := range []string{

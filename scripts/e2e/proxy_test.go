@@ -1,15 +1,11 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -71,7 +67,7 @@ func TestProxyChain(t *testing.T) {
 	file := filepath.Join(dir, "file")
 	makeFile(t, file, fileSize)
 	want, _, _ := strings.Cut(sh(t, "sha256sum "+file), " ")
-	nginx(t, server, "10.79.0.2:80", dir)
+	nginx(t, server, "listen 10.79.0.2:80; root "+dir+";")
 	eventually(t, "nginx", func() bool {
 		return strings.Contains(runIn(t, client, "sh", "-c", "curl -sS -o /dev/null -w %{http_code} http://10.78.0.1/none 2>&1; true"), "404")
 	})
@@ -139,35 +135,6 @@ func lastLines(text, word string) string {
 	return strings.Join(lines, "\n")
 }
 
-// makeFile writes size bytes that look like chance.
-func makeFile(t *testing.T, path string, size int64) {
-	t.Helper()
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = io.CopyN(f, rand.NewChaCha8([32]byte{1}), size)
-	if err = errors.Join(err, f.Close()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// nginx serves a folder on an address of a namespace.
-func nginx(t *testing.T, ns, addr, root string) {
-	t.Helper()
-	dir := t.TempDir()
-	conf := filepath.Join(dir, "nginx.conf")
-	text := fmt.Sprintf("daemon off;\nuser root;\nworker_processes 1;\npid %s/pid;\nerror_log %s/error;\n"+
-		"events { worker_connections 4096; }\nhttp { access_log off; sendfile on; server { listen %s; location / { root %s; } } }\n",
-		dir, dir, addr, root)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, _ := in(t, ns, "nginx", "-p", dir, "-c", conf, "-e", dir+"/error")
-	// Killed, it would leave its workers behind.
-	t.Cleanup(func() { _ = c.Process.Signal(syscall.SIGTERM); time.Sleep(100 * time.Millisecond) })
-}
-
 // TestProxyScript runs scripts/proxy.cli, the example that ships, with nginx behind one of
 // its routes and one of the two upstreams of the other; and the routes of startup.conf.
 func TestProxyScript(t *testing.T) {
@@ -185,7 +152,7 @@ func TestProxyScript(t *testing.T) {
 	makeFile(t, filepath.Join(dir, "file"), 1<<20)
 	// The kernel owns both ends, and would go from one to the other by itself, but for the
 	// address: clients use the proxy's.
-	nginx(t, ns, "6.0.2.2:80", dir)
+	nginx(t, ns, "listen 6.0.2.2:80; root "+dir+";")
 	in(t, ns, "socat", "TCP-LISTEN:8081,bind=6.0.2.2,fork,reuseaddr", "TCP:6.0.2.2:80")
 	waitPing(t, vpp, "6.0.2.2")
 	want := strings.Fields(sh(t, "sha256sum "+filepath.Join(dir, "file")))[0]

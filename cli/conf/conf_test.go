@@ -217,8 +217,8 @@ func TestPlace(t *testing.T) {
 	allowed := []int{0, 1, 4, 5}
 	for text, want := range map[string]string{
 		"":                                      "-1 [-1]",
-		"main-core 0":                           "0 [1]",
-		"main-core 5":                           "5 [-1]",
+		"main-core 0":                           "0 [0]",
+		"main-core 5":                           "5 [5]",
 		"workers 2":                             "-1 [0 1]",
 		"workers 2 skip-cores 1":                "-1 [1 4]",
 		"main-core 1 workers 2":                 "1 [4 5]",
@@ -229,7 +229,7 @@ func TestPlace(t *testing.T) {
 		"corelist-workers 2":                    "cpu: the process may not use core 2",
 		"main-core 2":                           "cpu: the process may not use core 2",
 		"coremask-workers 0x31":                 "-1 [0 4 5]",
-		"relative main-core 2":                  "4 [5]",
+		"relative main-core 2":                  "4 [4]",
 		"relative corelist-workers 0,3":         "-1 [0 5]",
 		"relative corelist-workers 4":           "cpu: relative core 4: the process may use 4 cores",
 		"relative main-core 1 workers 1":        "1 [4]",

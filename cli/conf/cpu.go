@@ -9,7 +9,7 @@ import (
 // CPU says on which cores the threads run.
 type CPU struct {
 	MainCore    int   // core of everything but the workers; -1 is any
-	Workers     int   // how many workers, on the cores behind MainCore; 0 is one worker, not pinned unless MainCore is set
+	Workers     int   // how many workers, on the cores behind MainCore; 0 is one worker, on MainCore
 	WorkerCores []int // one worker on each of these cores; nil leaves it to Workers
 	SkipCores   int   // cores to leave out before the first that is chosen; 0
 	Relative    bool  // cores are counted among those that the process may use; off
@@ -22,8 +22,8 @@ const maxWorkers = 255
 
 func (c *CPU) section() Section {
 	keys := []Key{
-		{"main-core", "<n>", "core of everything but the workers (any)", num(&c.MainCore, 0, maxCore)},
-		{"workers", "<n>", "workers, on the cores after main-core by turns (1, on any core)", num(&c.Workers, 0, maxWorkers)},
+		{"main-core", "<n>", "core of everything but the workers named below (any)", num(&c.MainCore, 0, maxCore)},
+		{"workers", "<n>", "workers, on the cores after main-core by turns (1, on main-core)", num(&c.Workers, 0, maxWorkers)},
 		{"corelist-workers", "<list>", "one worker on each of these cores, 2-3,18", cores(&c.WorkerCores)},
 		{"coremask-workers", "<hex>", "the same as a mask", coreMask(&c.WorkerCores)},
 		{"skip-cores", "<n>", "leave the first cores out (0)", num(&c.SkipCores, 0, maxCore)},
@@ -80,13 +80,13 @@ func (c *CPU) Place(allowed []int) (main int, workers []int, err error) {
 			}
 			workers = append(workers, core)
 		}
-	case c.Workers == 0 && (c.MainCore < 0 || len(free) == 0):
-		workers = []int{-1}
+	case c.Workers == 0: // all on one core, as VPP without workers
+		workers = []int{main}
 	default:
 		if len(free) == 0 {
 			return 0, nil, fmt.Errorf("cpu: no core is left for %d workers", c.Workers)
 		}
-		for k := range max(c.Workers, 1) {
+		for k := range c.Workers {
 			workers = append(workers, free[k%len(free)])
 		}
 	}

@@ -182,10 +182,11 @@ func TestCLIServer(t *testing.T) {
 		t.Log("no chromium here: not looked at in a browser")
 		return
 	}
-	dom := runIn(t, ns, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", url+"/show/version")
-	if !strings.Contains(dom, "<h1>show version</h1>") || !strings.Contains(dom, "<pre>vpphost ") {
-		t.Error(dom)
-	}
+	// It gives up when an address becomes valid meanwhile, and then tries again.
+	eventually(t, "the page in a browser", func() bool {
+		dom := runIn(t, ns, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", url+"/show/version")
+		return strings.Contains(dom, "<h1>show version</h1>") && strings.Contains(dom, "<pre>vpphost ")
+	})
 }
 
 // TestWebScripts: the scripts that ship start the servers, in a startup script too.

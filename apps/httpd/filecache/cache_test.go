@@ -254,6 +254,22 @@ func TestChanges(t *testing.T) {
 	if b, _ := use(t, c, "/a.html", now); string(b) != "six" {
 		t.Fatalf("not noticed: %q", b)
 	}
+	// While somebody looks, it is used for a while longer.
+	r := c.Reader(0)
+	for age, used := range map[int64]bool{3 * second / 2: true, 3 * second: true, 11 * second: false} {
+		c.find("/a.html", 0).checking.Store(0)
+		looking, first := r.Get([]byte("/a.html"), 0, now+3*second/2)
+		e, check := r.Get([]byte("/a.html"), 0, now+age)
+		if !first || check || (e != nil) != used {
+			t.Errorf("after %v: first %v, then %v, %v", time.Duration(age), first, e, check)
+		}
+		for _, x := range []*Entry{looking, e} {
+			if x != nil {
+				r.Release(x)
+			}
+		}
+	}
+	c.find("/a.html", 0).checking.Store(0)
 	reads := c.Stats().Reads
 	now += 3 * second
 	if b, _ := use(t, c, "/a.html", now); string(b) != "six" || c.Stats().Reads != reads {

@@ -20,8 +20,8 @@
 // request writes to, but for the time of last use, ten times a second.
 //
 // The order of eviction is that of last use. A file is looked at on the disk again when a
-// second has passed: in the background at first, so that nobody waits; if nobody has asked
-// for it during two seconds, before it is served. Requests for one file that is not there
+// second has passed: in the background at first, so that nobody waits, even if that takes a
+// while; if nobody has asked for it during two seconds, before it is served. Requests for one file that is not there
 // are one read. A file that is too large for the cache has an entry without bytes that keeps
 // it open; readers read it piece by piece from the disk.
 //

@@ -8,8 +8,9 @@ import (
 
 // How long what is known of a file is good, in ns.
 const (
-	freshFor = int64(1e9) // it is used without a look at the disk
-	staleFor = int64(2e9) // it is used, and looked at in the background
+	freshFor = int64(1e9)  // it is used without a look at the disk
+	staleFor = int64(2e9)  // it is used, and looked at in the background
+	lateFor  = int64(10e9) // it is used while somebody is looking: a disk or a core may be busy
 	// usedEvery is how exactly the time of last use is kept: workers share it.
 	usedEvery = int64(100e6)
 )
@@ -39,7 +40,7 @@ func (r *Reader) Get(key []byte, enc Encoding, now int64) (e *Entry, check bool)
 	}
 	age := now - e.checked.Load()
 	if age >= freshFor {
-		if age >= staleFor {
+		if age >= lateFor || age >= staleFor && e.checking.Load() == 0 {
 			r.Release(e)
 			return nil, false
 		}

@@ -65,7 +65,7 @@ func (s *stack) measure(ctx context.Context, r *row, seconds int) (outcome, erro
 		return outcome{}, errNone
 	}
 	// Connections that were open once have left their memory behind.
-	key := fmt.Sprint(r.link, r.mtu, r.large, progs)
+	key := fmt.Sprint(r.link, r.mtu, r.large, r.kind == relay, progs) // a relay's ports are the echo server's
 	if s.key != key || r.kind == idle || !s.alive() {
 		if err := s.restart(ctx, r, progs); err != nil {
 			s.close()

@@ -38,6 +38,7 @@ func webRows() (rows []row) {
 			wrk: true, fresh: fresh, note: "the client is the kernel's"}
 		if fresh {
 			r.name = "HTTP 64 B from tps under wrk over veth, a connection for each"
+			r.note += "; VPP keeps the connection though it is asked to close it"
 		}
 		rows = append(rows, r)
 	}

@@ -316,6 +316,45 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// lateEOF tells of its end only when the exchange is over.
+type lateEOF struct {
+	*bytes.Reader
+	over <-chan bool
+}
+
+func (r lateEOF) Read(p []byte) (int, error) {
+	if r.Len() == 0 {
+		if _, first := <-r.over; first {
+			return 0, nil
+		}
+	}
+	return r.Reader.Read(p)
+}
+
+// TestStreamEndsLate: the peer has everything before the writer knows that this is all.
+func TestStreamEndsLate(t *testing.T) {
+	l := newLab(t, labOptions{})
+	p := l.dial(l.near)
+	p.send("GET /later HTTP/1.1\r\nHost: a\r\n\r\n")
+	l.settle()
+	s := l.handler.tokens[0].Stream(200, nil, 5)
+	over, done := make(chan bool), make(chan error, 1)
+	go func() {
+		_, err := s.ReadFrom(lateEOF{bytes.NewReader([]byte("hello")), over})
+		done <- err
+	}()
+	for deadline := time.Now().Add(20 * time.Second); !s.gone.Load(); l.w.RunFor(1000, nil) {
+		if time.Now().After(deadline) {
+			t.Fatal("the exchange does not end")
+		}
+	}
+	over <- true
+	close(over)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestBrokenSource: a body that is shorter than promised must not look whole.
 func TestBrokenSource(t *testing.T) {
 	l := newLab(t, labOptions{})

@@ -10,12 +10,13 @@ import (
 // Stream is the body of a reply that a goroutine writes. Between the two is a ring: the
 // goroutine waits when it is full, the worker never waits. One goroutine at a time.
 type Stream struct {
-	token Token
-	ring  []byte // a power of two
-	head  atomic.Uint64
-	tail  atomic.Uint64
-	end   atomic.Uint32 // how the body ends, see below
-	gone  atomic.Bool   // the exchange is over
+	token  Token
+	length int64  // of the body, -1 when it is not known
+	ring   []byte // a power of two
+	head   atomic.Uint64
+	tail   atomic.Uint64
+	end    atomic.Uint32 // how the body ends, see below
+	gone   atomic.Bool   // the exchange is over
 	// Each side says that it goes to sleep, looks once more, and is then woken by the other.
 	empty  atomic.Bool // the worker has found nothing
 	asleep atomic.Bool // the goroutine waits for room
@@ -33,7 +34,7 @@ const (
 // Stream replies with a body that the caller writes: length bytes, or -1 when that is not
 // known. Any goroutine. The Stream must be closed.
 func (t Token) Stream(status int, header []byte, length int64) *Stream {
-	s := &Stream{token: t, ring: make([]byte, streamRing), room: worker.NewNotifier()}
+	s := &Stream{token: t, length: length, ring: make([]byte, streamRing), room: worker.NewNotifier()}
 	t.Do(func(x *Exchange) {
 		if x == nil {
 			s.Release()
@@ -96,6 +97,13 @@ func (s *Stream) ReadFrom(r io.Reader) (n int64, err error) {
 	for {
 		b := s.piece()
 		if len(b) == 0 {
+			// The exchange is over as soon as the peer has all that was promised, which may be
+			// before r has told that there is no more.
+			if s.length >= 0 && s.tail.Load() == uint64(s.length) {
+				if c, err := io.ReadFull(r, make([]byte, 1)); c == 0 && err == io.EOF {
+					return n, nil
+				}
+			}
 			return n, ErrGone
 		}
 		c, err := r.Read(b)

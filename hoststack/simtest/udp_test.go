@@ -307,7 +307,7 @@ func TestUDPThreads(t *testing.T) {
 		wait := func(what string, f func() bool) {
 			for end := time.Now().Add(20 * time.Second); !f(); time.Sleep(time.Millisecond) {
 				if time.Now().After(end) {
-					t.Fatalf("%s: not in time", what)
+					t.Fatalf("%s: not in time, %d came back\n%s", what, p.client.Unique(), p.errors())
 				}
 			}
 		}
@@ -317,10 +317,15 @@ func TestUDPThreads(t *testing.T) {
 			return append([]*Flow(nil), p.client.Peers...)
 		}
 		wait("open", func() bool { return len(peers()) == flows })
+		// Neighbours that are not known yet keep few packets.
+		for _, f := range peers() {
+			p.start(p.a, p.client, f, 1, 12)
+		}
+		wait("first echo", func() bool { return p.client.Unique() == flows })
 		for _, f := range peers() {
 			p.start(p.a, p.client, f, each, 100, 1472, 3000)
 		}
-		wait("echo", func() bool { return p.client.Unique() == flows*each })
+		wait("echo", func() bool { return p.client.Unique() == flows*each }) // the first again among them
 		p.end()
 	}
 }

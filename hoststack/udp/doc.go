@@ -2,7 +2,7 @@
 //
 //	ip ──Input──► input.go    runs of one flow, looked up once
 //	                 ├──► receive.go  verify and copy in one pass into the session's FIFO
-//	                 ├──► accept.go   a new remote of a listener, or its connectionless session
+//	                 ├──► listen.go   a new remote of a listener, or its connectionless session
 //	                 ├──► handoff.go  flows of another worker
 //	                 └──► nobody: ICMP port unreachable
 //	session ──Send──► send.go   a batch of datagrams, straight from the FIFO

@@ -82,12 +82,14 @@ func (s *spool) run() {
 		_, err := s.conn.Write(chunk)
 
 		s.mu.Lock()
-		if err != nil {
+		switch {
+		case s.err != nil: // failed meanwhile: the buffer is gone
+		case err != nil:
 			if ne, ok := err.(net.Error); ok && ne.Timeout() {
 				err = errStalled
 			}
 			s.err, s.buf = err, nil
-		} else {
+		default:
 			wasFull := s.full()
 			if s.buf = s.buf[len(chunk):]; len(s.buf) == 0 {
 				s.buf = nil // let go of a large array
